@@ -1,0 +1,34 @@
+//! The wire protocol of Seaworthy, and nothing else.
+//!
+//! It exists so that client and server share one definition of every frame. It promises that any
+//! bytes decode to a typed value or a typed error, with memory bounded by the size of the input.
+//! It never reads a clock, opens a socket or touches a database, and holds no platform switches.
+//!
+//! `PROTOCOL.md` beside this file is the normative text; a test keeps both together.
+
+mod changes;
+mod changeset;
+mod codec;
+mod frame;
+mod id;
+pub mod limits;
+mod value;
+
+pub use changes::{Changes, Op, RowChange, TableChanges};
+pub use changeset::ChangesetError;
+pub use codec::{DecodeError, Format, decode_client, decode_server, decode_server_frames, encode_client, encode_server, encode_server_frames};
+pub use frame::{
+    Checkpoint, ClientFrame, ErrorCode, ErrorFrame, Hello, Outcome, Ping, Pong, Pull, Push, RejectCode, Results, RowKey, Rows, ServerFrame, TokenRenewal,
+    Transaction, TransactionResult, Welcome,
+};
+pub use id::{Cursor, Epoch, IdError, Incarnation, Position, ReplicaId, Sequence, TransactionId};
+pub use value::Value;
+
+/// The protocol version that this build speaks. Raised with every change of a frame.
+pub const VERSION: u16 = 1;
+
+/// The WebSocket subprotocol that names [`VERSION`] during the upgrade.
+pub const SUBPROTOCOL: &str = "seaworthy.v1";
+
+/// Base path of every endpoint.
+pub const BASE_PATH: &str = "/sync/v1";

@@ -1,0 +1,24 @@
+//! Every bound of the protocol, named. Both sides check them before memory is taken.
+
+/// Largest encoded frame, in bytes. Leaves room for an 8 MiB value with its row.
+pub const MAX_FRAME_BYTES: usize = 16 * 1024 * 1024;
+/// Largest changeset of one transaction, in bytes.
+pub const MAX_TRANSACTION_BYTES: usize = 12 * 1024 * 1024;
+/// Most transactions in one push.
+pub const MAX_PUSH_TRANSACTIONS: usize = 500;
+/// A push batch closes when its changesets exceed this many bytes (one transaction may be larger).
+pub const MAX_PUSH_BYTES: usize = 1024 * 1024;
+/// A `rows` frame closes when its values exceed about this many bytes.
+pub const TARGET_ROWS_BYTES: usize = 512 * 1024;
+/// Most columns in a synced table (SQLite's own default limit is 2,000).
+pub const MAX_COLUMNS: usize = 2000;
+/// Most tables in one transaction.
+pub const MAX_TABLES: usize = 1000;
+/// Longest name of a table or column, in bytes.
+pub const MAX_NAME_BYTES: usize = 512;
+/// Most sequences in a transaction's `after`.
+pub const MAX_AFTER: usize = 1000;
+/// Longest time a `pull` over fetch may be held open, in milliseconds.
+pub const MAX_PULL_WAIT_MS: u64 = 25_000;
+/// Longest bearer token, in bytes.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
