@@ -1,17 +1,18 @@
 //! What a transaction changed: rows of named tables with named columns, before and after.
 //!
-//! In binary frames the rows travel as SQLite's own changeset bytes beside the column names; in JSON
-//! as one object per row. Both decode to [`Changes`].
+//! It exists as the one form in which a write is queued, pushed, judged and undone. It promises that
+//! SQLite's own bytes go in and come out unchanged. It never guesses: a cell that is not part of the
+//! change is `None`, which is not NULL.
 
 use crate::changeset::{self, ChangesetError};
-use crate::{Value, limits};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeSeq};
-use std::collections::BTreeMap;
+use crate::{Value, fingerprint};
+use serde::{Deserialize, Serialize};
 
 /// The changes of one transaction, grouped by table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// One group per table, in the order in which the session recorded them.
+    /// One group per table, in the order in which the session recorded them. A table has several
+    /// groups when its rows do not all name the same columns, which only JSON can say.
     pub tables: Vec<TableChanges>,
 }
 
@@ -22,14 +23,16 @@ pub struct TableChanges {
     pub name: String,
     /// The columns that the rows' values stand for, in order.
     pub columns: Vec<String>,
-    /// Which columns form the primary key.
-    pub key: Vec<bool>,
-    /// The rows.
+    /// Per column its place in the primary key, from 1, or 0 when it is not part of it. As SQLite
+    /// writes it, and compares it when it applies: `PRIMARY KEY (b, a)` over `a, b` is `[2, 1]`.
+    pub key: Vec<u8>,
+    /// The rows. Each names its key once.
     pub rows: Vec<RowChange>,
 }
 
 /// What happened to a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
     /// The row came.
@@ -47,9 +50,11 @@ pub struct RowChange {
     pub op: Op,
     /// Whether a trigger or a foreign-key action did it. A hint, never trusted for permission.
     pub indirect: bool,
-    /// Empty for an insert. For an update: the key, and the former values of the changed columns.
+    /// Empty for an insert, whole for a delete. For an update: the key, and the former values of
+    /// the changed columns.
     pub old: Vec<Option<Value>>,
-    /// Empty for a delete. For an update: the new values of the changed columns.
+    /// Empty for a delete, whole for an insert. For an update: the new values of the changed
+    /// columns, without the key.
     pub new: Vec<Option<Value>>,
 }
 
@@ -64,17 +69,10 @@ impl Changes {
         changeset::encode(self)
     }
 
-    /// A 128-bit fingerprint of the content (XXH3), equal on both sides whatever the encoding. Not cryptographic.
+    /// A 128-bit fingerprint of the content (XXH3). It is equal on both sides whatever the encoding,
+    /// the order of columns and the order of rows, which carry no meaning. Not cryptographic.
     pub fn hash(&self) -> [u8; 16] {
-        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
-        for table in &self.tables {
-            for column in &table.columns {
-                hasher.update(&(column.len() as u64).to_le_bytes());
-                hasher.update(column.as_bytes());
-            }
-        }
-        hasher.update(&self.to_changeset());
-        hasher.digest128().to_be_bytes()
+        fingerprint::of_changes(self)
     }
 
     /// Whether nothing changed.
@@ -91,17 +89,9 @@ impl Changes {
     /// Tables and rows keep their order; inverting twice gives the original.
     pub fn inverted(&self) -> Self {
         let mut inverse = self.clone();
-        for row in inverse.tables.iter_mut().flat_map(|table| &mut table.rows) {
-            row.invert();
-        }
         for table in &mut inverse.tables {
-            for row in table.rows.iter_mut().filter(|row| row.op == Op::Update) {
-                // An update carries its key in `old` only.
-                for (column, is_key) in table.key.iter().enumerate() {
-                    if *is_key && row.old[column].is_none() {
-                        row.old[column] = row.new[column].take();
-                    }
-                }
+            for row in &mut table.rows {
+                row.invert(&table.key);
             }
         }
         inverse
@@ -109,132 +99,36 @@ impl Changes {
 }
 
 impl TableChanges {
+    /// Whether a column is part of the primary key.
+    pub fn is_key(&self, column: usize) -> bool {
+        self.key.get(column).is_some_and(|place| *place != 0)
+    }
+
     /// The primary key of a row, in column order.
     pub fn key_of<'a>(&'a self, row: &'a RowChange) -> Vec<&'a Value> {
         let image = if row.op == Op::Insert { &row.new } else { &row.old };
-        self.key.iter().zip(image).filter(|(is_key, _)| **is_key).map(|(_, value)| value.as_ref().unwrap_or(&Value::Null)).collect()
+        self.key.iter().zip(image).filter(|(place, _)| **place != 0).map(|(_, value)| value.as_ref().unwrap_or(&Value::Null)).collect()
     }
 
     /// The names of the key columns, in column order.
     pub fn key_columns(&self) -> Vec<&str> {
-        self.key.iter().zip(&self.columns).filter(|(is_key, _)| **is_key).map(|(_, name)| name.as_str()).collect()
+        self.key.iter().zip(&self.columns).filter(|(place, _)| **place != 0).map(|(_, name)| name.as_str()).collect()
     }
 }
 
 impl RowChange {
-    fn invert(&mut self) {
+    fn invert(&mut self, key: &[u8]) {
         std::mem::swap(&mut self.old, &mut self.new);
         self.op = match self.op {
             Op::Insert => Op::Delete,
             Op::Delete => Op::Insert,
-            Op::Update => Op::Update,
-        };
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-struct Binary {
-    tables: Vec<(String, Vec<String>)>,
-    #[serde(with = "serde_bytes")]
-    changeset: Vec<u8>,
-}
-
-type Object = BTreeMap<String, Value>;
-
-/// One row in JSON. `old` of an update may be left out: the write is then blind for those columns.
-#[derive(Serialize, Deserialize)]
-struct JsonRow {
-    table: String,
-    op: Op,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    indirect: bool,
-    key: Object,
-    #[serde(default, skip_serializing_if = "Object::is_empty")]
-    old: Object,
-    #[serde(default, skip_serializing_if = "Object::is_empty")]
-    new: Object,
-}
-
-impl Serialize for Changes {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        if !s.is_human_readable() {
-            let tables = self.tables.iter().map(|t| (t.name.clone(), t.columns.clone())).collect();
-            return Binary { tables, changeset: self.to_changeset() }.serialize(s);
-        }
-        let mut rows = s.serialize_seq(Some(self.row_count()))?;
-        for table in &self.tables {
-            for row in &table.rows {
-                rows.serialize_element(&json_row(table, row))?;
+            Op::Update => {
+                // The key of an update stands in `old` only.
+                for column in (0..key.len()).filter(|column| key[*column] != 0) {
+                    std::mem::swap(&mut self.old[column], &mut self.new[column]);
+                }
+                Op::Update
             }
-        }
-        rows.end()
-    }
-}
-
-impl<'de> Deserialize<'de> for Changes {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        use de::Error as _;
-        if d.is_human_readable() {
-            return from_json_rows(Vec::deserialize(d)?).map_err(D::Error::custom);
-        }
-        let binary = Binary::deserialize(d)?;
-        if binary.tables.len() > limits::MAX_TABLES {
-            return Err(D::Error::custom("too many tables in one transaction"));
-        }
-        if binary.changeset.len() > limits::MAX_TRANSACTION_BYTES {
-            return Err(D::Error::custom("changeset too large"));
-        }
-        let mut names: Vec<_> = binary.tables;
-        Changes::from_changeset(&binary.changeset, |table| {
-            let at = names.iter().position(|(name, _)| name == table)?;
-            Some(names.remove(at).1)
-        })
-        .map_err(D::Error::custom)
-    }
-}
-
-fn json_row(table: &TableChanges, row: &RowChange) -> JsonRow {
-    let named = |image: &[Option<Value>], with_key: bool| -> Object {
-        let cells = table.columns.iter().zip(&table.key).zip(image);
-        cells.filter(|((_, is_key), _)| with_key || !**is_key).filter_map(|((name, _), value)| Some((name.clone(), value.clone()?))).collect()
-    };
-    let key = table.key_columns().into_iter().map(str::to_owned).zip(table.key_of(row).into_iter().cloned()).collect();
-    JsonRow { table: table.name.clone(), op: row.op, indirect: row.indirect, key, old: named(&row.old, false), new: named(&row.new, false) }
-}
-
-fn from_json_rows(rows: Vec<JsonRow>) -> Result<Changes, String> {
-    let mut changes = Changes::default();
-    for row in rows {
-        if row.key.is_empty() {
-            return Err(format!("a row of {} has no key", row.table));
-        }
-        // Rows of one table share a group as long as they name the same columns.
-        let mut columns: Vec<String> = row.key.keys().cloned().collect();
-        let mut rest: Vec<&String> = row.old.keys().chain(row.new.keys()).filter(|name| !row.key.contains_key(*name)).collect();
-        rest.sort_unstable();
-        rest.dedup();
-        columns.extend(rest.into_iter().cloned());
-        let key: Vec<bool> = columns.iter().map(|name| row.key.contains_key(name)).collect();
-        let cells = |with_key: bool, image: &Object| {
-            columns.iter().map(|name| if with_key { row.key.get(name).or_else(|| image.get(name)) } else { image.get(name) }.cloned()).collect()
         };
-        let change = RowChange {
-            op: row.op,
-            indirect: row.indirect,
-            old: if row.op == Op::Insert { Vec::new() } else { cells(true, &row.old) },
-            new: match row.op {
-                Op::Insert => cells(true, &row.new),
-                Op::Update => cells(false, &row.new),
-                Op::Delete => Vec::new(),
-            },
-        };
-        match changes.tables.iter_mut().find(|t| t.name == row.table && t.columns == columns && t.key == key) {
-            Some(table) => table.rows.push(change),
-            None => changes.tables.push(TableChanges { name: row.table, columns, key, rows: vec![change] }),
-        }
     }
-    if changes.tables.len() > limits::MAX_TABLES {
-        return Err("too many tables in one transaction".to_owned());
-    }
-    Ok(changes)
 }

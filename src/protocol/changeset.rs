@@ -1,16 +1,20 @@
 //! SQLite's changeset format, read and written without SQLite.
 //!
-//! The layout is the one documented at the head of `sqlite3session.c`: per table a header
+//! It exists because a server and a browser must look into changesets that no database of theirs has
+//! recorded. The layout is the one documented at the head of `sqlite3session.c`: per table a header
 //! (`'T'`, column count as varint, one key byte per column, name, NUL), then records of an operation
-//! byte, an indirect byte and one or two rows of typed values.
+//! byte, an indirect byte and one or two rows of typed values. It promises a typed error for bytes
+//! that SQLite's own session extension would not have written, and never takes more memory than the
+//! limits allow.
 
 use crate::{Changes, Op, RowChange, TableChanges, Value, limits};
+use std::collections::HashSet;
 
-const INSERT: u8 = 18;
-const UPDATE: u8 = 23;
-const DELETE: u8 = 9;
+pub(crate) const INSERT: u8 = 18;
+pub(crate) const UPDATE: u8 = 23;
+pub(crate) const DELETE: u8 = 9;
 
-/// Bytes that are not a changeset.
+/// Changes that are not well formed: as changeset bytes, or as rows in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum ChangesetError {
@@ -24,32 +28,46 @@ pub enum ChangesetError {
     NotUtf8 { at: usize },
     #[error("byte {at}: a record comes before any table header")]
     NoTable { at: usize },
-    #[error("table {table}: {columns} columns are beyond the limit")]
-    TooManyColumns { table: String, columns: u64 },
-    #[error("table {table} is not declared, or is declared twice")]
+    #[error("byte {at}: {columns} columns are beyond the limit of {max}", max = limits::MAX_COLUMNS)]
+    TooManyColumns { at: usize, columns: u64 },
+    #[error("more than {max} groups of rows in one transaction", max = limits::MAX_TABLES)]
+    TooManyTables,
+    #[error("more than {max} cells in one transaction", max = limits::MAX_TRANSACTION_CELLS)]
+    TooManyCells,
+    #[error("a transaction of more than {max} bytes", max = limits::MAX_TRANSACTION_BYTES)]
+    TooLarge,
+    #[error("table {table} is not declared, or not in the order of the changeset")]
     UnknownTable { table: String },
+    #[error("table {table} is declared, and the changeset does not hold it")]
+    TableMissing { table: String },
     #[error("table {table}: {named} columns are named, the changeset has {found}")]
     ColumnCount { table: String, named: usize, found: usize },
+    #[error("table {table}: column {column} is named twice")]
+    DuplicateColumn { table: String, column: String },
     #[error("table {table}: a record without its whole primary key")]
     KeyMissing { table: String },
-    #[error("a name is longer than the limit")]
-    NameTooLong,
+    #[error("table {table}: an update may not change the key column {column}; delete the row and insert another")]
+    KeyChanged { table: String, column: String },
+    #[error("table {table}: an insert has no values before, a delete has none after, and both name a value for every column")]
+    WrongImage { table: String },
+    #[error("a name of a table or column is empty, holds NUL, or is longer than {max} bytes", max = limits::MAX_NAME_BYTES)]
+    BadName,
 }
 
 pub(crate) fn parse(bytes: &[u8], mut columns_of: impl FnMut(&str) -> Option<Vec<String>>) -> Result<Changes, ChangesetError> {
+    if bytes.len() > limits::MAX_TRANSACTION_BYTES {
+        return Err(ChangesetError::TooLarge);
+    }
     let mut reader = Reader { bytes, at: 0 };
     let mut changes = Changes::default();
+    let mut cells = 0;
     while let Some(op) = reader.peek() {
         let at = reader.at;
         reader.at += 1;
         let op = match op {
+            b'T' if changes.tables.len() == limits::MAX_TABLES => return Err(ChangesetError::TooManyTables),
             b'T' => {
-                let (name, key) = reader.table_header()?;
-                let columns = columns_of(&name).ok_or_else(|| ChangesetError::UnknownTable { table: name.clone() })?;
-                if columns.len() != key.len() {
-                    return Err(ChangesetError::ColumnCount { table: name, named: columns.len(), found: key.len() });
-                }
-                changes.tables.push(TableChanges { name, columns, key, rows: Vec::new() });
+                changes.tables.push(reader.table(&mut columns_of)?);
                 continue;
             }
             INSERT => Op::Insert,
@@ -58,10 +76,11 @@ pub(crate) fn parse(bytes: &[u8], mut columns_of: impl FnMut(&str) -> Option<Vec
             found => return Err(ChangesetError::BadRecord { at, found }),
         };
         let table = changes.tables.last_mut().ok_or(ChangesetError::NoTable { at })?;
-        let indirect = reader.byte()? != 0;
-        let old = if op == Op::Insert { Vec::new() } else { reader.row(table.key.len())? };
-        let new = if op == Op::Delete { Vec::new() } else { reader.row(table.key.len())? };
-        let row = RowChange { op, indirect, old, new };
+        cells += table.key.len() * images(op);
+        if cells > limits::MAX_TRANSACTION_CELLS {
+            return Err(ChangesetError::TooManyCells);
+        }
+        let row = reader.record(op, table.key.len())?;
         check_row(table, &row)?;
         table.rows.push(row);
     }
@@ -73,11 +92,7 @@ pub(crate) fn encode(changes: &Changes) -> Vec<u8> {
     for table in changes.tables.iter().filter(|table| !table.rows.is_empty()) {
         out.push(b'T');
         put_varint(&mut out, table.columns.len() as u64);
-        let mut nth = 0;
-        out.extend(table.key.iter().map(|is_key| {
-            nth += u8::from(*is_key);
-            if *is_key { nth } else { 0 }
-        }));
+        out.extend_from_slice(&table.key);
         out.extend_from_slice(table.name.as_bytes());
         out.push(0);
         for row in &table.rows {
@@ -93,13 +108,54 @@ pub(crate) fn encode(changes: &Changes) -> Vec<u8> {
     out
 }
 
-fn check_row(table: &TableChanges, row: &RowChange) -> Result<(), ChangesetError> {
-    let image = if row.op == Op::Insert { &row.new } else { &row.old };
-    let whole_key = table.key.iter().zip(image).all(|(is_key, value)| !is_key || !matches!(value, None | Some(Value::Null)));
-    if whole_key && table.key.contains(&true) { Ok(()) } else { Err(ChangesetError::KeyMissing { table: table.name.clone() }) }
+/// How many rows of values a record of this kind holds.
+pub(crate) fn images(op: Op) -> usize {
+    if op == Op::Update { 2 } else { 1 }
 }
 
-fn put_value(out: &mut Vec<u8>, value: Option<&Value>) {
+pub(crate) fn check_table(table: &TableChanges) -> Result<(), ChangesetError> {
+    let (named, found) = (table.columns.len(), table.key.len());
+    if named != found {
+        return Err(ChangesetError::ColumnCount { table: table.name.clone(), named, found });
+    }
+    if named > limits::MAX_COLUMNS {
+        return Err(ChangesetError::TooManyColumns { at: 0, columns: named as u64 });
+    }
+    if table.key.iter().all(|place| *place == 0) {
+        return Err(ChangesetError::KeyMissing { table: table.name.clone() });
+    }
+    if !is_name(&table.name) || !table.columns.iter().all(|column| is_name(column)) {
+        return Err(ChangesetError::BadName);
+    }
+    let mut seen = HashSet::with_capacity(named);
+    match table.columns.iter().find(|column| !seen.insert(column.as_str())) {
+        None => Ok(()),
+        Some(column) => Err(ChangesetError::DuplicateColumn { table: table.name.clone(), column: column.clone() }),
+    }
+}
+
+/// SQLite ends names with NUL, in its interface and in its changesets.
+pub(crate) fn is_name(text: &str) -> bool {
+    (1..=limits::MAX_NAME_BYTES).contains(&text.len()) && !text.contains('\0')
+}
+
+fn check_row(table: &TableChanges, row: &RowChange) -> Result<(), ChangesetError> {
+    let image = if row.op == Op::Insert { &row.new } else { &row.old };
+    let name = || table.name.clone();
+    for (column, place) in table.key.iter().enumerate() {
+        match &image[column] {
+            None | Some(Value::Null) if *place != 0 => return Err(ChangesetError::KeyMissing { table: name() }),
+            None if row.op != Op::Update => return Err(ChangesetError::WrongImage { table: name() }),
+            _ => {}
+        }
+        if *place != 0 && row.op == Op::Update && row.new[column].is_some() {
+            return Err(ChangesetError::KeyChanged { table: name(), column: table.columns[column].clone() });
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn put_value(out: &mut Vec<u8>, value: Option<&Value>) {
     match value {
         None => out.push(0),
         Some(Value::Integer(i)) => {
@@ -125,7 +181,7 @@ fn put_value(out: &mut Vec<u8>, value: Option<&Value>) {
 }
 
 /// SQLite's big-endian varint of 1 to 9 bytes.
-fn put_varint(out: &mut Vec<u8>, value: u64) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, value: u64) {
     if value >> 56 != 0 {
         (0..8).for_each(|i| out.push(0x80 | (value >> (57 - 7 * i)) as u8));
         out.push(value as u8);
@@ -180,24 +236,44 @@ impl<'a> Reader<'a> {
         Ok(value << 8 | u64::from(self.byte()?))
     }
 
-    fn table_header(&mut self) -> Result<(String, Vec<bool>), ChangesetError> {
-        let columns = self.varint()?;
-        if columns > limits::MAX_COLUMNS as u64 {
-            return Err(ChangesetError::TooManyColumns { table: String::new(), columns });
+    fn table(&mut self, columns_of: &mut impl FnMut(&str) -> Option<Vec<String>>) -> Result<TableChanges, ChangesetError> {
+        let at = self.at;
+        let count = self.varint()?;
+        if count > limits::MAX_COLUMNS as u64 {
+            return Err(ChangesetError::TooManyColumns { at, columns: count });
         }
-        let key = self.take(columns)?.iter().map(|byte| *byte != 0).collect();
-        let rest = &self.bytes[self.at..];
-        let len = rest.iter().position(|byte| *byte == 0).ok_or(ChangesetError::Truncated)?;
-        if len > limits::MAX_NAME_BYTES {
-            return Err(ChangesetError::NameTooLong);
-        }
+        let key = self.take(count)?.to_vec();
+        let longest = &self.bytes[self.at..self.bytes.len().min(self.at + limits::MAX_NAME_BYTES + 1)];
+        let len = match longest.iter().position(|byte| *byte == 0) {
+            Some(len) => len,
+            None if longest.len() > limits::MAX_NAME_BYTES => return Err(ChangesetError::BadName),
+            None => return Err(ChangesetError::Truncated),
+        };
         let name = self.text(len as u64)?;
         self.at += 1;
-        Ok((name, key))
+        let columns = columns_of(&name).ok_or_else(|| ChangesetError::UnknownTable { table: name.clone() })?;
+        let table = TableChanges { name, columns, key, rows: Vec::new() };
+        check_table(&table)?;
+        Ok(table)
     }
 
+    fn record(&mut self, op: Op, columns: usize) -> Result<RowChange, ChangesetError> {
+        let indirect = self.byte()? != 0;
+        let old = if op == Op::Insert { Vec::new() } else { self.row(columns)? };
+        let new = if op == Op::Delete { Vec::new() } else { self.row(columns)? };
+        Ok(RowChange { op, indirect, old, new })
+    }
+
+    /// A row takes a byte per column at least, so that memory is taken only for what is there.
     fn row(&mut self, columns: usize) -> Result<Vec<Option<Value>>, ChangesetError> {
-        (0..columns).map(|_| self.value()).collect()
+        if self.bytes.len() - self.at < columns {
+            return Err(ChangesetError::Truncated);
+        }
+        let mut row = Vec::with_capacity(columns);
+        for _ in 0..columns {
+            row.push(self.value()?);
+        }
+        Ok(row)
     }
 
     fn value(&mut self) -> Result<Option<Value>, ChangesetError> {

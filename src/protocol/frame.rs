@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a client sends. Encoded as a map with one entry, whose key names the frame.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum ClientFrame {
     /// Opens a WebSocket: who is there, and what it has.
@@ -21,6 +22,7 @@ pub enum ClientFrame {
 
 /// What the server sends. Encoded as a map with one entry, whose key names the frame.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum ServerFrame {
     /// Answers `hello`, and stands first in the answer to a `pull`.
@@ -39,6 +41,7 @@ pub enum ServerFrame {
 
 /// See [`ClientFrame::Hello`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Hello {
     /// The protocol version that the client speaks.
     pub protocol: u16,
@@ -55,6 +58,7 @@ pub struct Hello {
 
 /// See [`ClientFrame::Push`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Push {
     /// The client database. On a WebSocket it MUST be the one of `hello`.
     pub replica: ReplicaId,
@@ -64,6 +68,7 @@ pub struct Push {
 
 /// See [`ClientFrame::Pull`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Pull {
     /// The protocol version that the client speaks.
     pub protocol: u16,
@@ -73,6 +78,7 @@ pub struct Pull {
     pub cursor: Option<Cursor>,
     /// How long the server may wait for news, in milliseconds.
     #[serde(default)]
+    #[cfg_attr(test, ts(type = "number"))]
     pub wait_ms: u64,
     /// The application's schema version.
     #[serde(default)]
@@ -81,6 +87,7 @@ pub struct Pull {
 
 /// See [`ClientFrame::Token`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct TokenRenewal {
     /// The bearer token (JWT). It MUST name the same user.
     pub token: String,
@@ -88,14 +95,17 @@ pub struct TokenRenewal {
 
 /// See [`ClientFrame::Ping`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Ping {}
 
 /// See [`ServerFrame::Pong`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Pong {}
 
 /// One committed local write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Transaction {
     /// Its identity for ever.
     pub id: TransactionId,
@@ -116,6 +126,7 @@ pub struct Transaction {
 
 /// See [`ServerFrame::Welcome`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Welcome {
     /// The protocol version that the server will speak.
     pub protocol: u16,
@@ -128,11 +139,13 @@ pub struct Welcome {
     /// The last sequence of this replica that the server has decided; 0 if none.
     pub last_sequence: Sequence,
     /// How long the token still holds, in milliseconds.
+    #[cfg_attr(test, ts(type = "number"))]
     pub token_expires_in_ms: u64,
 }
 
 /// See [`ServerFrame::Results`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Results {
     /// In the order of the push.
     pub results: Vec<TransactionResult>,
@@ -140,6 +153,7 @@ pub struct Results {
 
 /// What became of one transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct TransactionResult {
     /// Its number in the replica.
     pub sequence: Sequence,
@@ -149,6 +163,7 @@ pub struct TransactionResult {
 
 /// The ends that a pushed transaction can have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// In the log, as sent.
@@ -175,6 +190,7 @@ pub enum Outcome {
     /// Not decided. It ends the batch: nothing after it was looked at.
     RetryLater {
         /// When to try again, in milliseconds.
+        #[cfg_attr(test, ts(type = "number"))]
         retry_after_ms: u64,
         /// For people.
         message: String,
@@ -190,6 +206,7 @@ pub enum Outcome {
 
 /// A row named by its table and key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct RowKey {
     /// The table.
     pub table: String,
@@ -198,7 +215,9 @@ pub struct RowKey {
 }
 
 /// Stable reasons of a rejection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
 pub enum RejectCode {
     /// The rules do not allow it.
     Forbidden,
@@ -236,6 +255,7 @@ impl RejectCode {
 
 /// See [`ServerFrame::Rows`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Rows {
     /// The table.
     pub table: String,
@@ -251,6 +271,7 @@ pub struct Rows {
 
 /// See [`ServerFrame::Checkpoint`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Checkpoint {
     /// Where the replica stands once it has applied it.
     pub cursor: Cursor,
@@ -260,6 +281,7 @@ pub struct Checkpoint {
 
 /// See [`ServerFrame::Error`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ErrorFrame {
     /// An [`ErrorCode`], or one that this build does not know.
     pub code: String,
@@ -267,11 +289,14 @@ pub struct ErrorFrame {
     pub message: String,
     /// When to try again, in milliseconds; absent when trying again is no use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional, type = "number"))]
     pub retry_after_ms: Option<u64>,
 }
 
 /// Stable codes of an [`ErrorFrame`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// The token is missing, wrong or expired.
     Unauthorized,

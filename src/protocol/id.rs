@@ -1,23 +1,50 @@
-//! Identifiers and places. All are newtypes, so that a position is never taken for a sequence.
+//! Identifiers and places.
+//!
+//! All are newtypes, so that a position is never taken for a sequence. What is decoded fits the
+//! integers of SQLite and of every JSON reader. None is ever drawn here: randomness is the caller's.
 
+use crate::limits;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 
-/// A place in the server's total order of accepted transactions. 0 is before the first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Position(pub u64);
+macro_rules! counter {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        #[cfg_attr(test, derive(ts_rs::TS))]
+        pub struct $name(#[cfg_attr(test, ts(type = "number"))] pub u64);
 
-/// The number of a transaction within its replica. The first is 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Sequence(pub u64);
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                u64::deserialize(d).and_then(check_counter).map(Self)
+            }
+        }
+    };
+}
+
+counter!(
+    /// A place in the server's total order of accepted transactions. 0 is before the first.
+    Position
+);
+counter!(
+    /// The number of a transaction within its replica. The first is 1.
+    Sequence
+);
 
 impl Sequence {
     /// The sequence after this one.
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
+}
+
+/// Beyond it a JSON reader that uses doubles would see another number.
+fn check_counter<E: de::Error>(number: u64) -> Result<u64, E> {
+    if number > limits::MAX_COUNTER {
+        return Err(E::custom(format_args!("{number} is beyond 2^53 - 1, the largest position or sequence")));
+    }
+    Ok(number)
 }
 
 /// A text that is not 32 hexadecimal digits (hyphens are allowed and ignored).
@@ -29,7 +56,8 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-        pub struct $name(pub [u8; 16]);
+        #[cfg_attr(test, derive(ts_rs::TS))]
+        pub struct $name(#[cfg_attr(test, ts(type = "string"))] pub [u8; 16]);
 
         impl $name {
             /// Parses 32 hexadecimal digits, with or without hyphens.
@@ -83,6 +111,7 @@ id!(
 
 /// A position together with the incarnation of the server that announced it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Cursor {
     /// Everything at or below this position has been seen.
     pub position: Position,

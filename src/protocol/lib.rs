@@ -9,10 +9,12 @@
 mod changes;
 mod changeset;
 mod codec;
+mod fingerprint;
 mod frame;
 mod id;
 pub mod limits;
 mod value;
+mod wire;
 
 pub use changes::{Changes, Op, RowChange, TableChanges};
 pub use changeset::ChangesetError;

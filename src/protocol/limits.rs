@@ -2,8 +2,16 @@
 
 /// Largest encoded frame, in bytes. Leaves room for an 8 MiB value with its row.
 pub const MAX_FRAME_BYTES: usize = 16 * 1024 * 1024;
+/// Most values, names and containers in one frame. A value takes 24 bytes of memory and may take one byte on the wire.
+pub const MAX_FRAME_ELEMENTS: usize = 4 * 1024 * 1024;
+/// Deepest nesting of maps and arrays in a frame, unknown fields included.
+pub const MAX_FRAME_DEPTH: usize = 32;
+/// Largest answer over fetch, in bytes: an array of frames.
+pub const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 /// Largest changeset of one transaction, in bytes.
 pub const MAX_TRANSACTION_BYTES: usize = 12 * 1024 * 1024;
+/// Most cells (rows, before and after, times columns) in the changeset of one transaction.
+pub const MAX_TRANSACTION_CELLS: usize = 4 * 1024 * 1024;
 /// Most transactions in one push.
 pub const MAX_PUSH_TRANSACTIONS: usize = 500;
 /// A push batch closes when its changesets exceed this many bytes (one transaction may be larger).
@@ -12,7 +20,7 @@ pub const MAX_PUSH_BYTES: usize = 1024 * 1024;
 pub const TARGET_ROWS_BYTES: usize = 512 * 1024;
 /// Most columns in a synced table (SQLite's own default limit is 2,000).
 pub const MAX_COLUMNS: usize = 2000;
-/// Most tables in one transaction.
+/// Most groups of rows in one transaction: a table, or a table with another set of columns.
 pub const MAX_TABLES: usize = 1000;
 /// Longest name of a table or column, in bytes.
 pub const MAX_NAME_BYTES: usize = 512;
@@ -22,3 +30,5 @@ pub const MAX_AFTER: usize = 1000;
 pub const MAX_PULL_WAIT_MS: u64 = 25_000;
 /// Longest bearer token, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+/// Largest position, sequence or duration: the largest integer that every JSON reader holds exactly.
+pub const MAX_COUNTER: u64 = (1 << 53) - 1;

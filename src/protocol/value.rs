@@ -1,11 +1,12 @@
-//! SQLite's five values. They arrive exactly as they were written: 1 and 1.0 differ, so do 0.0 and -0.0.
+//! SQLite's five values.
+//!
+//! They arrive exactly as they were written, in either encoding: 1 and 1.0 differ, so do 0.0 and
+//! -0.0, and integers beyond 2^53 stay whole. NaN, which SQLite never stores, is NULL on the wire.
 
+use crate::limits::MAX_COUNTER;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap};
 use std::fmt;
-
-/// The largest magnitude up to which every integer is exact in a JSON reader that uses doubles.
-const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 /// One SQLite value. Equality is by type, and by bits for reals.
 #[derive(Clone, Debug, Default)]
@@ -83,8 +84,9 @@ impl Serialize for Value {
         let json = s.is_human_readable();
         match self {
             Self::Null => s.serialize_unit(),
-            Self::Integer(i) if json && i.unsigned_abs() > MAX_SAFE_INTEGER => tagged(s, "integer", &i.to_string()),
+            Self::Integer(i) if json && i.unsigned_abs() > MAX_COUNTER => tagged(s, "integer", &i.to_string()),
             Self::Integer(i) => s.serialize_i64(*i),
+            Self::Real(r) if r.is_nan() => s.serialize_unit(),
             Self::Real(r) if json && (r.fract() == 0.0 || !r.is_finite()) => tagged(s, "real", &format!("{r:?}")),
             Self::Real(r) => s.serialize_f64(*r),
             Self::Text(t) => s.serialize_str(t),
