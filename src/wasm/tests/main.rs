@@ -1,0 +1,8 @@
+//! Tests that need a browser: they run in a dedicated worker of headless Chromium, with OPFS.
+
+#![cfg(target_arch = "wasm32")]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod sqlite;
+
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
