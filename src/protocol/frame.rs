@@ -39,6 +39,16 @@ pub enum ServerFrame {
     Pong(Pong),
 }
 
+impl ClientFrame {
+    /// The names of all client frames on the wire.
+    pub const NAMES: &'static [&'static str] = &["hello", "push", "pull", "token", "ping"];
+}
+
+impl ServerFrame {
+    /// The names of all server frames on the wire.
+    pub const NAMES: &'static [&'static str] = &["welcome", "results", "rows", "checkpoint", "error", "pong"];
+}
+
 /// See [`ClientFrame::Hello`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
