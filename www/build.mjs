@@ -35,19 +35,14 @@ export async function buildDemo({ packageDir, outDir = path.join(here, 'dist'), 
 }
 
 async function bundle(packageDir, minify) {
-  const result = await build({
-    entryPoints: { app: path.join(here, 'app.ts'), appearance: path.join(here, 'appearance.ts'), style: path.join(here, 'style/index.css') },
-    alias: { seaworthy: path.join(packageDir, 'index.js') },
-    outdir: '/',
-    bundle: true,
-    write: false,
-    format: 'esm',
-    target: 'es2022',
-    sourcemap: 'linked',
-    minify,
-    logLevel: 'warning',
-  });
-  return result.outputFiles.map((file) => ({ name: path.basename(file.path), bytes: file.contents }));
+  const alias = { seaworthy: path.join(packageDir, 'index.js') };
+  const common = { alias, outdir: '/', bundle: true, write: false, target: 'es2022', sourcemap: 'linked', minify, logLevel: 'warning' };
+  const results = await Promise.all([
+    build({ ...common, format: 'esm', entryPoints: { app: path.join(here, 'app.ts'), style: path.join(here, 'style/index.css') } }),
+    // Blocks the first paint on purpose, and is therefore not a module.
+    build({ ...common, format: 'iife', entryPoints: { 'appearance-boot': path.join(here, 'appearance-boot.ts') } }),
+  ]);
+  return results.flatMap((result) => result.outputFiles).map((file) => ({ name: path.basename(file.path), bytes: file.contents }));
 }
 
 async function packagedAssets(packageDir) {

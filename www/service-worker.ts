@@ -62,7 +62,8 @@ async function navigate(request: Request): Promise<Response> {
 }
 
 async function fromCache(request: Request): Promise<Response> {
-  return (await caches.match(request)) ?? fetch(request);
+  const current = await caches.open(CACHE);
+  return (await current.match(request)) ?? (await caches.match(request)) ?? fetch(request);
 }
 
 function isReleaseFile(url: string): boolean {

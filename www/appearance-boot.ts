@@ -1,0 +1,3 @@
+import { showAppearance } from './appearance.js';
+
+showAppearance();

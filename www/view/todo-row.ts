@@ -1,0 +1,130 @@
+// One todo: its tick, its title and note that are edited in place, and its tools.
+
+import { editor } from '../editor.js';
+import { fill, h, setAttribute, setText } from '../element.js';
+import { icon } from '../icon.js';
+import type { Todo } from '../schema.js';
+
+export const MAX_TITLE_LENGTH = 500;
+export const MAX_NOTE_LENGTH = 5000;
+
+export interface TodoActions {
+  setDone(todo: Todo, done: boolean): void;
+  setTitle(todo: Todo, title: string): void;
+  setNote(todo: Todo, note: string | null): void;
+  remove(todo: Todo): void;
+}
+
+export class TodoRow {
+  readonly node: HTMLLIElement;
+  private readonly tick: HTMLInputElement;
+  private readonly grip: HTMLButtonElement;
+  private readonly title: HTMLButtonElement;
+  private readonly titleText = h('span', { class: 'title-text' });
+  private readonly note: HTMLButtonElement;
+  private readonly noteTool: HTMLButtonElement;
+  private readonly deleteTool: HTMLButtonElement;
+  private readonly body: HTMLDivElement;
+  private editing: 'title' | 'note' | null = null;
+  private todo: Todo;
+
+  constructor(
+    todo: Todo,
+    private readonly actions: TodoActions,
+  ) {
+    this.todo = todo;
+    const titleId = `title-${todo.id}`;
+    this.grip = h('button', { class: 'grip', type: 'button', 'data-command': 'grip' }, icon('grip'));
+    this.tick = h('input', { type: 'checkbox', class: 'tick', 'aria-labelledby': titleId, on: { change: () => actions.setDone(this.todo, this.tick.checked) } });
+    this.title = h('button', { class: 'title', id: titleId, type: 'button', title: 'Edit', on: { click: () => this.editTitle() } }, this.titleText);
+    this.note = h('button', { class: 'note', type: 'button', on: { click: () => this.editNote() } });
+    this.noteTool = h('button', { class: 'tool', type: 'button', title: 'Note', on: { click: () => this.editNote() } }, icon('note'));
+    this.deleteTool = h('button', { class: 'tool', type: 'button', title: 'Delete', on: { click: () => actions.remove(this.todo) } }, icon('trash'));
+    this.body = h('div', { class: 'todo-body' }, this.title, this.note);
+    this.node = h(
+      'li',
+      { class: 'todo', 'data-id': todo.id },
+      this.grip,
+      h('span', { class: 'tick-box' }, this.tick, icon('check')),
+      this.body,
+      h('div', { class: 'tools' }, this.noteTool, this.deleteTool),
+    );
+    this.update(todo);
+  }
+
+  get value(): Todo {
+    return this.todo;
+  }
+
+  get isEditing(): boolean {
+    return this.editing !== null;
+  }
+
+  update(todo: Todo): void {
+    this.todo = todo;
+    this.tick.checked = todo.done;
+    setAttribute(this.node, 'data-done', todo.done);
+    setText(this.titleText, todo.title);
+    setText(this.note, todo.note ?? '');
+    this.note.hidden = !todo.note || this.editing === 'note';
+    setAttribute(this.note, 'aria-label', `Edit the note of “${todo.title}”: ${todo.note ?? ''}`);
+    setAttribute(this.noteTool, 'aria-label', `${todo.note ? 'Edit the' : 'Add a'} note of “${todo.title}”`);
+    setAttribute(this.deleteTool, 'aria-label', `Delete “${todo.title}”`);
+    setAttribute(this.grip, 'aria-label', `Move “${todo.title}”, with the arrow keys or by dragging`);
+  }
+
+  /** Makes this the row whose controls the Tab key reaches. */
+  setCurrent(current: boolean): void {
+    for (const control of [this.grip, this.tick, this.title, this.note, this.noteTool, this.deleteTool]) control.tabIndex = current ? 0 : -1;
+  }
+
+  focus(): void {
+    this.tick.focus();
+  }
+
+  focusGrip(): void {
+    this.grip.focus();
+  }
+
+  editTitle(): void {
+    if (this.editing) return;
+    const field = editor({
+      value: this.todo.title,
+      label: 'Title',
+      maxLength: MAX_TITLE_LENGTH,
+      onSave: (title) => title && this.actions.setTitle(this.todo, title),
+      onEnd: (byKeyboard) => this.endEditing(byKeyboard),
+    });
+    this.beginEditing('title', field.node, this.note);
+    field.begin();
+  }
+
+  editNote(): void {
+    if (this.editing) return;
+    const field = editor({
+      value: this.todo.note ?? '',
+      label: `Note of “${this.todo.title}”`,
+      placeholder: 'Note',
+      maxLength: MAX_NOTE_LENGTH,
+      multiline: true,
+      onSave: (note) => this.actions.setNote(this.todo, note || null),
+      onEnd: (byKeyboard) => this.endEditing(byKeyboard),
+    });
+    this.beginEditing('note', this.title, field.node);
+    field.begin();
+  }
+
+  private beginEditing(what: 'title' | 'note', first: HTMLElement, second: HTMLElement): void {
+    this.editing = what;
+    this.node.classList.add('editing');
+    fill(this.body, first, second);
+  }
+
+  private endEditing(byKeyboard: boolean): void {
+    this.editing = null;
+    this.node.classList.remove('editing');
+    fill(this.body, this.title, this.note);
+    this.update(this.todo);
+    if (byKeyboard) this.focus();
+  }
+}
