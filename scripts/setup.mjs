@@ -75,8 +75,8 @@ async function npmPackages() {
     .update(readFileSync(path.join(root, 'package-lock.json')))
     .digest('hex');
   if (existsSync(LOCK_STAMP) && readFileSync(LOCK_STAMP, 'utf8') === lock) return;
-  say('Installing the npm packages of package-lock.json (npm ci)');
-  await run('npm', ['ci']);
+  say('Installing the npm packages of package-lock.json (npm ci --ignore-scripts)');
+  await run('npm', ['ci', '--ignore-scripts']);
   writeFileSync(LOCK_STAMP, lock);
 }
 
