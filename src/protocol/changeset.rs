@@ -32,6 +32,8 @@ pub enum ChangesetError {
     TooManyColumns { at: usize, columns: u64 },
     #[error("more than {max} groups of rows in one transaction", max = limits::MAX_TABLES)]
     TooManyTables,
+    #[error("more than {max} rows in one transaction", max = limits::MAX_TRANSACTION_ROWS)]
+    TooManyRows,
     #[error("more than {max} cells in one transaction", max = limits::MAX_TRANSACTION_CELLS)]
     TooManyCells,
     #[error("a transaction of more than {max} bytes", max = limits::MAX_TRANSACTION_BYTES)]
@@ -60,7 +62,7 @@ pub(crate) fn parse(bytes: &[u8], mut columns_of: impl FnMut(&str) -> Option<Vec
     }
     let mut reader = Reader { bytes, at: 0 };
     let mut changes = Changes::default();
-    let mut cells = 0;
+    let mut size = Size::default();
     while let Some(op) = reader.peek() {
         let at = reader.at;
         reader.at += 1;
@@ -76,10 +78,7 @@ pub(crate) fn parse(bytes: &[u8], mut columns_of: impl FnMut(&str) -> Option<Vec
             found => return Err(ChangesetError::BadRecord { at, found }),
         };
         let table = changes.tables.last_mut().ok_or(ChangesetError::NoTable { at })?;
-        cells += table.key.len() * images(op);
-        if cells > limits::MAX_TRANSACTION_CELLS {
-            return Err(ChangesetError::TooManyCells);
-        }
+        size.add(op, table.key.len())?;
         let row = reader.record(op, table.key.len())?;
         check_row(table, &row)?;
         table.rows.push(row);
@@ -108,9 +107,22 @@ pub(crate) fn encode(changes: &Changes) -> Vec<u8> {
     out
 }
 
-/// How many rows of values a record of this kind holds.
-pub(crate) fn images(op: Op) -> usize {
-    if op == Op::Update { 2 } else { 1 }
+/// What a transaction holds so far, counted before memory is taken for it.
+#[derive(Default)]
+pub(crate) struct Size {
+    rows: usize,
+    cells: usize,
+}
+
+impl Size {
+    pub(crate) fn add(&mut self, op: Op, columns: usize) -> Result<(), ChangesetError> {
+        self.rows += 1;
+        self.cells += columns * if op == Op::Update { 2 } else { 1 };
+        if self.rows > limits::MAX_TRANSACTION_ROWS {
+            return Err(ChangesetError::TooManyRows);
+        }
+        if self.cells > limits::MAX_TRANSACTION_CELLS { Err(ChangesetError::TooManyCells) } else { Ok(()) }
+    }
 }
 
 pub(crate) fn check_table(table: &TableChanges) -> Result<(), ChangesetError> {

@@ -1,7 +1,14 @@
 //! Frames to bytes and back: MessagePack with named fields by default, JSON on request.
+//!
+//! It promises that whatever is decoded has passed every limit of [`crate::limits`] and every rule
+//! that `PROTOCOL.md` states for a single frame; whether the frame may come now is the engine's to
+//! say. It never panics on input, and takes memory only in proportion to it.
 
-use crate::{ClientFrame, ServerFrame, limits};
-use serde::{Serialize, de::DeserializeOwned};
+use crate::{ClientFrame, DecodeError, ServerFrame, bounds, limits, shape};
+use serde::de::{self, DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+use std::fmt;
 
 /// The encoding of a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,26 +29,14 @@ impl Format {
         }
     }
 
-    /// The format that a `Content-Type` or `Accept` names, if it is one of ours. Parameters are ignored.
+    /// The format that a `Content-Type` or `Accept` names, if it is one of ours. Parameters and case are ignored.
     pub fn from_media_type(text: &str) -> Option<Self> {
-        match text.split(';').next().unwrap_or_default().trim() {
+        match text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
             "application/vnd.msgpack" | "application/msgpack" | "application/x-msgpack" => Some(Self::MessagePack),
             "application/json" => Some(Self::Json),
             _ => None,
         }
     }
-}
-
-/// Bytes that are not a frame.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum DecodeError {
-    #[error("a frame of {size} bytes is larger than the limit of {limit}")]
-    TooLarge { size: usize, limit: usize },
-    #[error("not a frame: {reason}")]
-    Malformed { reason: String },
-    #[error("{extra} bytes follow the frame")]
-    TrailingBytes { extra: usize },
 }
 
 /// Encodes one client frame.
@@ -61,26 +56,30 @@ pub fn encode_server_frames(frames: &[ServerFrame], format: Format) -> Vec<u8> {
 
 /// Decodes one client frame of at most [`limits::MAX_FRAME_BYTES`].
 pub fn decode_client(bytes: &[u8], format: Format) -> Result<ClientFrame, DecodeError> {
-    check_size(bytes)?;
-    decode(bytes, format)
+    let frame = decode(bytes, format, ClientFrame::NAMES)?;
+    bounds::check_client(&frame)?;
+    Ok(frame)
 }
 
 /// Decodes one server frame of at most [`limits::MAX_FRAME_BYTES`].
 pub fn decode_server(bytes: &[u8], format: Format) -> Result<ServerFrame, DecodeError> {
-    check_size(bytes)?;
-    decode(bytes, format)
+    let frame = decode(bytes, format, ServerFrame::NAMES)?;
+    bounds::check_server(&frame)?;
+    Ok(frame)
 }
 
-/// Decodes the body of an answer over fetch. Its size is the caller's to bound.
+/// Decodes the body of an answer over fetch, of at most [`limits::MAX_ANSWER_BYTES`] and [`limits::MAX_ANSWER_FRAMES`].
 pub fn decode_server_frames(bytes: &[u8], format: Format) -> Result<Vec<ServerFrame>, DecodeError> {
-    decode(bytes, format)
+    check_size(bytes, limits::MAX_ANSWER_BYTES)?;
+    let frames = match format {
+        Format::MessagePack => split_msgpack(bytes)?,
+        Format::Json => split_json(bytes)?,
+    };
+    frames.into_iter().map(|frame| decode_server(frame, format)).collect()
 }
 
-fn check_size(bytes: &[u8]) -> Result<(), DecodeError> {
-    if bytes.len() > limits::MAX_FRAME_BYTES {
-        return Err(DecodeError::TooLarge { size: bytes.len(), limit: limits::MAX_FRAME_BYTES });
-    }
-    Ok(())
+fn check_size(bytes: &[u8], limit: usize) -> Result<(), DecodeError> {
+    if bytes.len() > limit { Err(DecodeError::TooLarge { size: bytes.len(), limit }) } else { Ok(()) }
 }
 
 #[expect(clippy::expect_used, reason = "frames hold only maps with text keys, sequences and scalars: neither encoder can refuse them")]
@@ -91,13 +90,82 @@ fn encode<T: Serialize>(value: &T, format: Format) -> Vec<u8> {
     }
 }
 
-fn decode<T: DeserializeOwned>(bytes: &[u8], format: Format) -> Result<T, DecodeError> {
-    match format {
+fn decode<T: DeserializeOwned>(bytes: &[u8], format: Format, names: &[&str]) -> Result<T, DecodeError> {
+    check_size(bytes, limits::MAX_FRAME_BYTES)?;
+    let decoded = match format {
         Format::MessagePack => {
-            let mut reader = bytes;
-            let value = T::deserialize(&mut rmp_serde::Deserializer::new(&mut reader)).map_err(|e| DecodeError::Malformed { reason: e.to_string() })?;
-            if reader.is_empty() { Ok(value) } else { Err(DecodeError::TrailingBytes { extra: reader.len() }) }
+            let size = shape::msgpack(bytes)?;
+            if size < bytes.len() {
+                return Err(DecodeError::TrailingBytes { extra: bytes.len() - size });
+            }
+            rmp_serde::from_slice(bytes).map_err(DecodeError::malformed)
         }
-        Format::Json => serde_json::from_slice(bytes).map_err(|e| DecodeError::Malformed { reason: e.to_string() }),
+        Format::Json => {
+            shape::json(bytes)?;
+            serde_json::from_slice(bytes).map_err(DecodeError::malformed)
+        }
+    };
+    decoded.map_err(|error| match name_of(bytes, format) {
+        Some(name) if !names.contains(&name.as_str()) => DecodeError::unknown_frame(name),
+        _ => error,
+    })
+}
+
+/// The name of a frame whose content could not be decoded.
+fn name_of(bytes: &[u8], format: Format) -> Option<String> {
+    let name: Option<Name> = match format {
+        Format::MessagePack => rmp_serde::from_slice(bytes).ok(),
+        Format::Json => serde_json::from_slice(bytes).ok(),
+    };
+    name.map(|name| name.0)
+}
+
+/// The first key of a map.
+struct Name(String);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct FirstKey;
+
+        impl<'de> de::Visitor<'de> for FirstKey {
+            type Value = Name;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map whose key names a frame")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Name, A::Error> {
+                let name = map.next_key()?.ok_or_else(|| de::Error::custom("an empty map names no frame"))?;
+                map.next_value::<IgnoredAny>()?;
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Name(name))
+            }
+        }
+
+        d.deserialize_map(FirstKey)
     }
+}
+
+fn split_msgpack(mut bytes: &[u8]) -> Result<Vec<&[u8]>, DecodeError> {
+    let (count, header) = shape::msgpack_array(bytes)?;
+    check_frames(usize::try_from(count).unwrap_or(usize::MAX))?;
+    bytes = &bytes[header..];
+    let mut frames = Vec::new();
+    for _ in 0..count {
+        let (frame, rest) = bytes.split_at(shape::msgpack(bytes)?);
+        frames.push(frame);
+        bytes = rest;
+    }
+    if bytes.is_empty() { Ok(frames) } else { Err(DecodeError::TrailingBytes { extra: bytes.len() }) }
+}
+
+fn split_json(bytes: &[u8]) -> Result<Vec<&[u8]>, DecodeError> {
+    check_frames(shape::json_array(bytes)?)?;
+    let frames: Vec<&RawValue> = serde_json::from_slice(bytes).map_err(DecodeError::malformed)?;
+    Ok(frames.into_iter().map(|frame| frame.get().as_bytes()).collect())
+}
+
+fn check_frames(found: usize) -> Result<(), DecodeError> {
+    let limit = limits::MAX_ANSWER_FRAMES;
+    if found > limit { Err(DecodeError::TooMany { what: "frames in one answer", found, limit }) } else { Ok(()) }
 }

@@ -6,19 +6,23 @@
 //!
 //! `PROTOCOL.md` beside this file is the normative text; a test keeps both together.
 
+mod bounds;
 mod changes;
 mod changeset;
 mod codec;
+mod error;
 mod fingerprint;
 mod frame;
 mod id;
 pub mod limits;
+mod shape;
 mod value;
 mod wire;
 
 pub use changes::{Changes, Op, RowChange, TableChanges};
 pub use changeset::ChangesetError;
-pub use codec::{DecodeError, Format, decode_client, decode_server, decode_server_frames, encode_client, encode_server, encode_server_frames};
+pub use codec::{Format, decode_client, decode_server, decode_server_frames, encode_client, encode_server, encode_server_frames};
+pub use error::DecodeError;
 pub use frame::{
     Checkpoint, ClientFrame, ErrorCode, ErrorFrame, Hello, Outcome, Ping, Pong, Pull, Push, RejectCode, Results, RowKey, Rows, ServerFrame, TokenRenewal,
     Transaction, TransactionResult, Welcome,

@@ -8,8 +8,12 @@ pub const MAX_FRAME_ELEMENTS: usize = 4 * 1024 * 1024;
 pub const MAX_FRAME_DEPTH: usize = 32;
 /// Largest answer over fetch, in bytes: an array of frames.
 pub const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
+/// Most frames in an answer over fetch.
+pub const MAX_ANSWER_FRAMES: usize = 100_000;
 /// Largest changeset of one transaction, in bytes.
 pub const MAX_TRANSACTION_BYTES: usize = 12 * 1024 * 1024;
+/// Most rows in one transaction.
+pub const MAX_TRANSACTION_ROWS: usize = 1_000_000;
 /// Most cells (rows, before and after, times columns) in the changeset of one transaction.
 pub const MAX_TRANSACTION_CELLS: usize = 4 * 1024 * 1024;
 /// Most transactions in one push.

@@ -4,7 +4,7 @@
 //! per row. Both are checked while they are read: what comes out has whole keys, declared names and
 //! no more cells than the limits allow.
 
-use crate::changeset::{self, ChangesetError};
+use crate::changeset::{self, ChangesetError, Size};
 use crate::{Changes, Op, RowChange, TableChanges, Value, limits};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeSeq};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -102,7 +102,7 @@ fn to_json(table: &TableChanges, row: &RowChange) -> JsonRow {
 struct Collector {
     changes: Changes,
     groups: HashMap<(String, Vec<String>, usize), usize>,
-    cells: usize,
+    size: Size,
     bytes: usize,
 }
 
@@ -139,11 +139,8 @@ impl Collector {
     }
 
     fn count(&mut self, row: &JsonRow, columns: usize) -> Result<(), ChangesetError> {
-        self.cells += columns * changeset::images(row.op);
+        self.size.add(row.op, columns)?;
         self.bytes += row.key.values().chain(row.old.values()).chain(row.new.values()).map(Value::wire_size).sum::<usize>();
-        if self.cells > limits::MAX_TRANSACTION_CELLS {
-            return Err(ChangesetError::TooManyCells);
-        }
         if self.bytes > limits::MAX_TRANSACTION_BYTES {
             return Err(ChangesetError::TooLarge);
         }

@@ -1,0 +1,86 @@
+//! What a decoded frame must satisfy beyond its types, so that nobody behind the codec asks again.
+
+use crate::{Changes, ClientFrame, DecodeError, Push, Rows, Sequence, ServerFrame, Transaction, Value, changeset, limits};
+use std::collections::HashSet;
+
+pub(crate) fn check_client(frame: &ClientFrame) -> Result<(), DecodeError> {
+    match frame {
+        ClientFrame::Hello(hello) => check_token(&hello.token),
+        ClientFrame::Token(renewal) => check_token(&renewal.token),
+        ClientFrame::Push(push) => check_push(push),
+        ClientFrame::Pull(_) | ClientFrame::Ping(_) => Ok(()),
+    }
+}
+
+pub(crate) fn check_server(frame: &ServerFrame) -> Result<(), DecodeError> {
+    match frame {
+        ServerFrame::Results(results) => at_most("results", results.results.len(), limits::MAX_PUSH_TRANSACTIONS),
+        ServerFrame::Rows(rows) => check_rows(rows),
+        ServerFrame::Welcome(_) | ServerFrame::Checkpoint(_) | ServerFrame::Error(_) | ServerFrame::Pong(_) => Ok(()),
+    }
+}
+
+fn at_most(what: &'static str, found: usize, limit: usize) -> Result<(), DecodeError> {
+    if found > limit { Err(DecodeError::TooMany { what, found, limit }) } else { Ok(()) }
+}
+
+fn check_token(token: &str) -> Result<(), DecodeError> {
+    at_most("bytes of token", token.len(), limits::MAX_TOKEN_BYTES)
+}
+
+fn check_push(push: &Push) -> Result<(), DecodeError> {
+    at_most("transactions in one push", push.transactions.len(), limits::MAX_PUSH_TRANSACTIONS)?;
+    for pair in push.transactions.windows(2) {
+        if pair[1].sequence != pair[0].sequence.next() {
+            return Err(bad(&pair[1], "sequences in one push are consecutive"));
+        }
+    }
+    push.transactions.iter().try_for_each(check_transaction)
+}
+
+fn check_transaction(transaction: &Transaction) -> Result<(), DecodeError> {
+    at_most("sequences in `after`", transaction.after.len(), limits::MAX_AFTER)?;
+    if transaction.sequence < Sequence(1) {
+        return Err(bad(transaction, "the first sequence is 1"));
+    }
+    if transaction.after.iter().any(|earlier| *earlier >= transaction.sequence) {
+        return Err(bad(transaction, "`after` names earlier transactions only"));
+    }
+    if names_a_row_twice(&transaction.changes) {
+        return Err(bad(transaction, "a transaction names a row once: say only what was before it and what is after it"));
+    }
+    Ok(())
+}
+
+fn bad(transaction: &Transaction, reason: &'static str) -> DecodeError {
+    DecodeError::BadTransaction { sequence: transaction.sequence.0, reason }
+}
+
+fn names_a_row_twice(changes: &Changes) -> bool {
+    let mut seen: HashSet<(&str, Vec<&Value>)> = HashSet::with_capacity(changes.row_count());
+    let mut keys = changes.tables.iter().flat_map(|table| table.rows.iter().map(|row| (table.name.as_str(), table.key_of(row))));
+    keys.any(|key| !seen.insert(key))
+}
+
+fn check_rows(rows: &Rows) -> Result<(), DecodeError> {
+    let bad = |reason| Err(DecodeError::BadRows { table: rows.table.chars().take(limits::MAX_NAME_BYTES).collect(), reason });
+    at_most("columns", rows.columns.len(), limits::MAX_COLUMNS)?;
+    if !changeset::is_name(&rows.table) || !rows.columns.iter().all(|column| changeset::is_name(column)) {
+        return bad("a name is empty, holds NUL, or is too long");
+    }
+    let columns: HashSet<&String> = rows.columns.iter().collect();
+    let key: HashSet<&String> = rows.key.iter().collect();
+    if columns.len() != rows.columns.len() || key.len() != rows.key.len() {
+        return bad("a column is named twice");
+    }
+    if key.is_empty() || !key.is_subset(&columns) {
+        return bad("the key is some of the columns");
+    }
+    if rows.rows.iter().any(|row| row.len() != rows.columns.len()) {
+        return bad("a row has a value for every column");
+    }
+    if rows.gone.iter().any(|row| row.len() != rows.key.len()) {
+        return bad("a row that is gone has a value for every column of the key");
+    }
+    Ok(())
+}
