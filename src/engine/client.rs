@@ -4,172 +4,205 @@
 //! The driver calls [`Client::handle`] with one [`Input`], then executes every [`Output`] in order.
 //! Outputs that touch storage come before the frames that depend on them, and each is answered by the
 //! input that its documentation names before any other input is given.
+//!
+//! It promises: transactions are pushed in order, one push at a time, and none before it is marked as
+//! sent; memory changes only after storage has answered; every wait is bounded, and grows with every
+//! failure. It never drops a transaction, never decides one, and never trusts a wall clock.
 
-use crate::Millis;
-use seaworthy_protocol::{Checkpoint, ClientFrame, Cursor, ReplicaId, Rows, Sequence, ServerFrame, Transaction, TransactionResult};
+mod backoff;
+mod connection;
+mod fetch;
+mod input;
+mod output;
+mod pull;
+mod push;
+mod replica;
+mod socket;
+mod status;
+mod storage;
+#[cfg(test)]
+mod tests;
+pub mod timing;
+mod token;
+mod wake;
 
-/// The user that a replica belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
-    /// The token's `iss`.
-    pub issuer: String,
-    /// The token's `sub`.
-    pub subject: String,
+pub use input::{FetchError, Input};
+pub use output::Output;
+pub use replica::{ReplicaState, User};
+pub use status::{Connection, Status, StatusError};
+
+use crate::{EngineError, Millis, random::Random};
+use backoff::Backoff;
+use fetch::FetchLink;
+use pull::Collected;
+use push::Push;
+use seaworthy_protocol::ServerFrame;
+use socket::Socket;
+use std::collections::VecDeque;
+use storage::Work;
+use token::Token;
+
+/// The client's state machine. See the module.
+#[derive(Debug)]
+pub struct Client {
+    replica: ReplicaState,
+    mode: Mode,
+    token: Token,
+    push: Push,
+    collected: Collected,
+    /// The storage output that waits for its answer.
+    work: Option<Work>,
+    /// Frames of the last input that were not read yet, because storage was asked in between.
+    inbox: VecDeque<(Source, ServerFrame)>,
+    /// WebSockets in a row that did not reach `welcome`.
+    socket_failures: u32,
+    backoff: Backoff,
+    random: Random,
+    last_fetch: u32,
+    error: Option<StatusError>,
+    told_status: Option<Status>,
+    told_wake: Option<Millis>,
+    outputs: VecDeque<Output>,
 }
 
-/// What the store knows when the engine starts, and after every change of identity.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReplicaState {
-    /// The client database.
-    pub replica: ReplicaId,
-    /// The user that it is bound to, once the server has said so.
-    pub user: Option<User>,
-    /// The last checkpoint.
-    pub cursor: Option<Cursor>,
-    /// The first sequence that is still in the outbox and has no recorded outcome; if there is none, the one after the last.
-    pub first_undecided: Sequence,
-    /// The last sequence that was committed; 0 if none.
-    pub last_sequence: Sequence,
-    /// Whether entries with a recorded outcome wait for a checkpoint.
-    pub awaiting_checkpoint: bool,
-}
-
-/// What the driver tells the engine.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Input {
-    /// Whether the application and the browser want a connection. The engine starts offline.
-    Online(bool),
-    /// Answers [`Output::NeedToken`]; also given unasked when the application has a new one. `None`: nobody is signed in.
-    Token(Option<String>),
-    /// The WebSocket of the last [`Output::Connect`] is open.
-    Connected,
-    /// A frame came over the WebSocket.
-    Frame(ServerFrame),
-    /// Bytes that are not a frame came over the WebSocket.
-    Malformed,
-    /// The WebSocket closed, or never opened.
-    Closed,
-    /// The fetch with this id ended.
-    Fetched {
-        /// The id of [`Output::Fetch`].
-        id: u32,
-        /// The frames of the answer.
-        result: Result<Vec<ServerFrame>, FetchError>,
-    },
-    /// A local transaction was committed.
-    Committed {
-        /// Its sequence.
-        through: Sequence,
-    },
-    /// Answers [`Output::LoadOutbox`], oldest first.
-    Outbox(Vec<Transaction>),
-    /// Answers [`Output::Record`], [`Output::Apply`], [`Output::BindUser`] and [`Output::NewIdentity`]: what the store knows now.
-    Stored(ReplicaState),
-    /// Storage failed; nothing was changed. The engine disconnects and tries again with back-off.
-    StorageFailed,
-    /// The moment of [`Output::WakeAt`] has come, or is past after a sleep.
-    Tick,
-}
-
-/// Why a fetch brought no frames.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FetchError {
-    /// No connection, a time-out, or an answer cut short.
-    Network,
-    /// An answer that no Seaworthy server gives: a captive portal, a proxy's page, a wrong URL.
-    NotSeaworthy,
-}
-
-/// What the engine asks of the driver.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Output {
-    /// Ask the application for a token. `renew`: the one it gave last is no longer good.
-    NeedToken {
-        /// A cached token will not do.
-        renew: bool,
-    },
-    /// Open a WebSocket. Any former one is closed first and its events are dropped.
-    Connect,
-    /// Close the WebSocket, drop its later events, and abort fetches under way.
-    Disconnect,
-    /// Send over the WebSocket.
-    Send(ClientFrame),
-    /// POST a frame. `push` goes to `/push`, `pull` to `/pull`.
-    Fetch {
-        /// Given back in [`Input::Fetched`]. Only the answer to the newest id of each kind counts.
-        id: u32,
-        /// The bearer token for the header.
-        token: String,
-        /// The frame.
-        frame: ClientFrame,
-    },
-    /// Read undecided outbox entries behind `after`. Answered by [`Input::Outbox`].
-    LoadOutbox {
-        /// Entries after this sequence.
-        after: Sequence,
-        /// At most so many.
-        max_count: usize,
-        /// Stop once the changesets exceed this; at least one entry is given.
-        max_bytes: usize,
-    },
-    /// Persist that everything through this sequence may have reached the server. No answer.
-    MarkSent {
-        /// The last sequence of the batch that is about to be sent.
-        through: Sequence,
-    },
-    /// Persist outcomes. Touches no synced table. Answered by [`Input::Stored`].
-    Record(Vec<TransactionResult>),
-    /// Apply a checkpoint in one transaction, and end every entry with an outcome at or before it. Answered by [`Input::Stored`].
-    Apply {
-        /// The rows since the last checkpoint, or all of them when it resets.
-        rows: Vec<Rows>,
-        /// The checkpoint.
-        checkpoint: Checkpoint,
-    },
-    /// Bind the database to its user. Answered by [`Input::Stored`].
-    BindUser(User),
-    /// Give what is undecided to a new replica id, numbered from 1. Answered by [`Input::Stored`].
-    NewIdentity,
-    /// Give [`Input::Tick`] at this moment. Replaces any former wish.
-    WakeAt(Millis),
-    /// The status changed.
-    Status(Status),
-}
-
-/// What the application may show.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Status {
-    /// See [`Connection`].
-    pub connection: Connection,
-    /// Whether fetch does the work because the WebSocket is blocked.
-    pub over_fetch: bool,
-    /// The last failure, until a connection is made: a stable code and a message that says what to do.
-    pub error: Option<StatusError>,
-}
-
-/// The state of the connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Connection {
-    /// Not wanted.
-    #[default]
+/// What the engine is doing about the connection.
+#[derive(Debug)]
+enum Mode {
+    /// No connection is wanted.
     Offline,
-    /// Wanted; being made, or waiting for the next try.
-    Connecting,
-    /// Made, and authenticated.
-    Online,
-    /// The application must sign in. The queue is kept.
-    NeedsAuth,
-    /// The server speaks only other versions: reload the application.
-    UpgradeRequired,
-    /// The token names another user than the database belongs to. The queue is kept.
-    UserChanged,
+    /// The application was asked for a token.
+    Asking { deadline: Millis },
+    /// Between two tries.
+    Waiting { until: Millis },
+    /// Only the application can continue.
+    Stopped(Connection),
+    /// A WebSocket.
+    Socket(Socket),
+    /// Requests over fetch, since the WebSocket seems to be blocked.
+    Fetch(FetchLink),
 }
 
-/// A failure that the application may show.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatusError {
-    /// Stable: a protocol [`seaworthy_protocol::ErrorCode`], or `network`, `not_seaworthy`, `storage`, `user_changed`.
-    pub code: String,
-    /// What to do.
-    pub message: String,
+/// Where a frame came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Socket,
+    PullFetch,
+    PushFetch,
+}
+
+impl Client {
+    /// An engine over what the store knows, offline until it is told otherwise. `seed` drives the jitter.
+    pub fn new(replica: ReplicaState, seed: u64) -> Self {
+        Self {
+            replica,
+            mode: Mode::Offline,
+            token: Token::default(),
+            push: Push::default(),
+            collected: Collected::default(),
+            work: None,
+            inbox: VecDeque::new(),
+            socket_failures: 0,
+            backoff: Backoff::default(),
+            random: Random::new(seed),
+            last_fetch: 0,
+            error: None,
+            told_status: Some(Status::default()),
+            told_wake: None,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes one input. The outputs that follow from it are then there to be polled.
+    ///
+    /// # Errors
+    /// When the driver broke the contract. The engine is as before.
+    pub fn handle(&mut self, now: Millis, input: Input) -> Result<(), EngineError> {
+        storage::check_turn(self.work.as_ref(), &input)?;
+        match input {
+            Input::Online(wanted) => self.set_wanted(now, wanted),
+            Input::Token(token) => self.take_token(now, token),
+            Input::Connected => self.opened(now),
+            Input::Frame(frame) => self.socket_frame(now, frame),
+            Input::Malformed => self.socket_malformed(now),
+            Input::Closed => self.socket_closed(now),
+            Input::Fetched { id, result } => self.fetched(now, id, result),
+            Input::Committed { through } => self.replica.last_sequence = self.replica.last_sequence.max(through),
+            Input::Outbox(transactions) => self.loaded(now, transactions),
+            Input::Stored(replica) => self.stored(now, replica),
+            Input::StorageFailed => self.storage_failed(now),
+            Input::Tick => self.told_wake = None,
+        }
+        self.advance(now);
+        Ok(())
+    }
+
+    /// The next thing to do, until there is none.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The status as it is now.
+    pub fn status(&self) -> Status {
+        let connection = match &self.mode {
+            Mode::Offline => Connection::Offline,
+            Mode::Stopped(why) => *why,
+            _ if self.is_linked() => Connection::Online,
+            _ => Connection::Connecting,
+        };
+        Status { connection, over_fetch: matches!(&self.mode, Mode::Fetch(link) if link.welcomed), error: self.error.clone() }
+    }
+
+    /// What the store was last known to hold.
+    pub fn replica(&self) -> &ReplicaState {
+        &self.replica
+    }
+
+    /// The moment of the last [`Output::WakeAt`] that has not come yet.
+    pub fn wakes_at(&self) -> Option<Millis> {
+        self.told_wake
+    }
+
+    /// Whether a server has welcomed us on the transport in use.
+    fn is_linked(&self) -> bool {
+        match &self.mode {
+            Mode::Socket(socket) => socket.is_live(),
+            Mode::Fetch(link) => link.welcomed,
+            _ => false,
+        }
+    }
+
+    /// Everything that follows from an input, until storage has to be asked or there is nothing to do.
+    fn advance(&mut self, now: Millis) {
+        while self.work.is_none() {
+            let Some((source, frame)) = self.inbox.pop_front() else { break };
+            self.read(now, source, frame);
+        }
+        if self.work.is_none() {
+            self.run_timers(now);
+            self.send_token();
+            self.pull_next(now);
+            self.push_next(now);
+        }
+        self.tell();
+    }
+
+    fn emit(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    /// Tells the driver the status and the next deadline, where they changed.
+    fn tell(&mut self) {
+        let status = self.status();
+        if self.told_status.as_ref() != Some(&status) {
+            self.told_status = Some(status.clone());
+            self.emit(Output::Status(status));
+        }
+        let deadline = self.next_deadline();
+        if let Some(at) = deadline
+            && self.told_wake != deadline
+        {
+            self.emit(Output::WakeAt(at));
+        }
+        self.told_wake = deadline;
+    }
 }

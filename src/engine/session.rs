@@ -2,99 +2,158 @@
 //!
 //! The driver calls [`Session::handle`] with one [`Input`], then executes every [`Output`] in order.
 //! A session asks for one decision and one pull at a time; frames that come meanwhile wait in a
-//! bounded queue, and one too many closes it.
+//! bounded queue, and one too many closes it. Answers may come later than other inputs.
+//!
+//! It promises: nothing is decided or read before the token was found good and the replica was
+//! admitted; a decision's results are followed by a checkpoint at or behind it, even an empty one;
+//! nothing is sent after the token's end. After [`Output::Close`] it is silent.
 
-use crate::{Millis, client::User};
-use seaworthy_protocol::{Checkpoint, ClientFrame, Cursor, Epoch, ErrorFrame, Position, Push, ReplicaId, Rows, Sequence, ServerFrame, TransactionResult};
+mod flow;
+mod input;
+mod opening;
+mod output;
+mod streaming;
+#[cfg(test)]
+mod tests;
+pub mod timing;
 
-/// A token that was found good.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// The user that it names.
-    pub user: User,
-    /// How long it still holds, in milliseconds.
-    pub expires_in_ms: u64,
+pub use input::{Admission, Identity, Input, Pulled};
+pub use output::Output;
+
+use crate::{EngineError, Millis, client::User};
+use opening::Stage;
+use seaworthy_protocol::{ClientFrame, Cursor, Position, ReplicaId, Sequence};
+use std::collections::VecDeque;
+
+/// The server's state machine for one connection, or for one request. See the module.
+#[derive(Debug)]
+pub struct Session {
+    stage: Stage,
+    /// Over fetch: the one answer ends the session.
+    request: Option<Request>,
+    user: Option<User>,
+    token_ends_at: Millis,
+    replica: ReplicaId,
+    admission: Option<Admission>,
+    last_sequence: Sequence,
+    /// Where the replica stands once it has applied what was sent.
+    sent: Option<Cursor>,
+    /// Where we have read to; what lies between holds nothing for this user.
+    read: Option<Cursor>,
+    head: Position,
+    /// A checkpoint at or behind this must be sent.
+    owed: Option<Position>,
+    authenticating: bool,
+    deciding: bool,
+    pulling: bool,
+    stopping: bool,
+    waiting: VecDeque<ClientFrame>,
+    opened_at: Millis,
+    heard_at: Millis,
+    told_wake: Option<Millis>,
+    outputs: VecDeque<Output>,
 }
 
-/// What storage knows about a replica that may take part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Admission {
-    /// The server's history.
-    pub epoch: Epoch,
-    /// The last sequence decided; 0 if none.
-    pub last_sequence: Sequence,
+/// What a request over fetch asks for.
+#[derive(Debug)]
+struct Request {
+    token: String,
+    /// Whether it is a pull.
+    pulls: bool,
+    /// Until when a pull may be held open.
+    wait_until: Millis,
 }
 
-/// Rows up to a checkpoint, as storage read them in one snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pulled {
-    /// Rows, in frames of bounded size.
-    pub rows: Vec<Rows>,
-    /// Where they lead.
-    pub checkpoint: Checkpoint,
-}
+impl Session {
+    /// A session for a WebSocket that was opened now. Poll it at once: it wants to be woken.
+    pub fn new(now: Millis) -> Self {
+        Self::open(now, None)
+    }
 
-/// What the driver tells the session.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Input {
-    /// A frame came.
-    Frame(ClientFrame),
-    /// Bytes came that are not a frame.
-    Malformed {
-        /// For people.
-        message: String,
-    },
-    /// Answers [`Output::Authenticate`].
-    Authenticated(Result<Identity, ErrorFrame>),
-    /// Answers [`Output::Admit`].
-    Admitted(Result<Admission, ErrorFrame>),
-    /// Answers [`Output::Decide`].
-    Decided(Result<Vec<TransactionResult>, ErrorFrame>),
-    /// Answers [`Output::Pull`].
-    Pulled(Result<Pulled, ErrorFrame>),
-    /// The log has grown to here, on disk.
-    Head(Position),
-    /// The moment of [`Output::WakeAt`] has come.
-    Tick,
-    /// The server stops.
-    Stop,
-}
+    /// A session for one request over fetch, whose bearer token came in its header. It takes one frame, a `push`
+    /// or a `pull`; what it sends until it closes is the answer. A `pull` may be held open until there is news.
+    pub fn request(now: Millis, token: String) -> Self {
+        Self::open(now, Some(Request { token, pulls: false, wait_until: now }))
+    }
 
-/// What the session asks of the driver.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Output {
-    /// Check a token.
-    Authenticate {
-        /// As it came.
-        token: String,
-    },
-    /// Look up, or create, the replica and check that it belongs to the user.
-    Admit {
-        /// The client database.
-        replica: ReplicaId,
-        /// Whose token it is.
-        user: User,
-    },
-    /// Decide a push, in order.
-    Decide {
-        /// Whose token it is.
-        user: User,
-        /// The transactions.
-        push: Push,
-    },
-    /// Read what the user's buckets gained since `cursor`, up to the head.
-    Pull {
-        /// Whose token it is.
-        user: User,
-        /// The client database.
-        replica: ReplicaId,
-        /// Where it stands.
-        cursor: Option<Cursor>,
-    },
-    /// Send a frame.
-    Send(ServerFrame),
-    /// Close the connection after what was sent.
-    Close,
-    /// Give [`Input::Tick`] at this moment. Replaces any former wish.
-    WakeAt(Millis),
+    fn open(now: Millis, request: Option<Request>) -> Self {
+        let mut session = Self {
+            stage: Stage::Expecting,
+            request,
+            user: None,
+            token_ends_at: now,
+            replica: ReplicaId::default(),
+            admission: None,
+            last_sequence: Sequence(0),
+            sent: None,
+            read: None,
+            head: Position(0),
+            owed: None,
+            authenticating: false,
+            deciding: false,
+            pulling: false,
+            stopping: false,
+            waiting: VecDeque::new(),
+            opened_at: now,
+            heard_at: now,
+            told_wake: None,
+            outputs: VecDeque::new(),
+        };
+        session.tell();
+        session
+    }
+
+    /// Takes one input. The outputs that follow from it are then there to be polled.
+    ///
+    /// # Errors
+    /// When the driver gave an answer that was not asked for. The session is as before.
+    pub fn handle(&mut self, now: Millis, input: Input) -> Result<(), EngineError> {
+        if self.is_closed() {
+            return Ok(());
+        }
+        self.check_asked(&input)?;
+        match input {
+            Input::Frame(frame) => self.take_frame(now, frame),
+            Input::Malformed { message } => self.refuse(&message),
+            Input::Authenticated(answer) => self.authenticated(now, answer),
+            Input::Admitted(answer) => self.admitted(now, answer),
+            Input::Decided(answer) => self.decided(answer),
+            Input::Pulled(answer) => self.pulled(answer),
+            Input::Head(position) => self.head = self.head.max(position),
+            Input::Tick => self.told_wake = None,
+            Input::Stop => self.stop(),
+        }
+        self.advance(now);
+        Ok(())
+    }
+
+    /// The next thing to do, until there is none.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Whether it is over.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.stage, Stage::Closed)
+    }
+
+    /// The user, once the token was found good.
+    pub fn user(&self) -> Option<&User> {
+        self.user.as_ref()
+    }
+
+    fn check_asked(&self, input: &Input) -> Result<(), EngineError> {
+        let asked = match input {
+            Input::Authenticated(_) => self.authenticating,
+            Input::Admitted(_) => matches!(self.stage, Stage::Admitting(_)),
+            Input::Decided(_) => self.deciding,
+            Input::Pulled(_) => self.pulling,
+            _ => true,
+        };
+        if asked { Ok(()) } else { Err(EngineError::UnaskedAnswer { given: input.name() }) }
+    }
+
+    fn emit(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
 }

@@ -1,0 +1,72 @@
+//! What the driver tells the engine.
+
+use super::ReplicaState;
+use seaworthy_protocol::{Sequence, ServerFrame, Transaction};
+
+/// What the driver tells the engine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// Whether the application and the browser want a connection. The engine starts offline.
+    /// Given again as `true` it means that the network changed: a back-off ends at once, a connection is probed.
+    Online(bool),
+    /// Answers [`super::Output::NeedToken`]; also given unasked when the application has a new one. `None`: nobody is signed in.
+    /// An application that failed to get a token gives nothing, and is asked again later.
+    Token(Option<String>),
+    /// The WebSocket of the last [`super::Output::Connect`] is open.
+    Connected,
+    /// A frame came over the WebSocket.
+    Frame(ServerFrame),
+    /// Bytes that are not a frame came over the WebSocket.
+    Malformed,
+    /// The WebSocket closed, or never opened.
+    Closed,
+    /// The fetch with this id ended.
+    Fetched {
+        /// The id of [`super::Output::Fetch`].
+        id: u32,
+        /// The frames of the answer.
+        result: Result<Vec<ServerFrame>, FetchError>,
+    },
+    /// A local transaction was committed.
+    Committed {
+        /// Its sequence.
+        through: Sequence,
+    },
+    /// Answers [`super::Output::LoadOutbox`], oldest first.
+    Outbox(Vec<Transaction>),
+    /// Answers [`super::Output::Record`], [`super::Output::Apply`], [`super::Output::BindUser`] and
+    /// [`super::Output::NewIdentity`]: what the store knows now.
+    Stored(ReplicaState),
+    /// The last storage output failed and changed nothing. The engine disconnects and tries again with back-off.
+    StorageFailed,
+    /// The moment of [`super::Output::WakeAt`] has come, or is past after a sleep.
+    Tick,
+}
+
+/// Why a fetch brought no frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FetchError {
+    /// No connection, a time-out, or an answer cut short.
+    Network,
+    /// An answer that no Seaworthy server gives: a captive portal, a proxy's page, a wrong URL.
+    NotSeaworthy,
+}
+
+impl Input {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Online(_) => "Online",
+            Self::Token(_) => "Token",
+            Self::Connected => "Connected",
+            Self::Frame(_) => "Frame",
+            Self::Malformed => "Malformed",
+            Self::Closed => "Closed",
+            Self::Fetched { .. } => "Fetched",
+            Self::Committed { .. } => "Committed",
+            Self::Outbox(_) => "Outbox",
+            Self::Stored(_) => "Stored",
+            Self::StorageFailed => "StorageFailed",
+            Self::Tick => "Tick",
+        }
+    }
+}

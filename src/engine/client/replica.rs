@@ -1,0 +1,31 @@
+//! What the engine knows of the database that it synchronises.
+
+use seaworthy_protocol::{Cursor, ReplicaId, Sequence};
+
+/// The user that a replica belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The token's `iss`.
+    pub issuer: String,
+    /// The token's `sub`.
+    pub subject: String,
+}
+
+/// What the store knows when the engine starts, and after every storage output that is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaState {
+    /// The client database.
+    pub replica: ReplicaId,
+    /// The user that it is bound to, once the server has said so.
+    pub user: Option<User>,
+    /// The application's schema version.
+    pub schema_version: u32,
+    /// The last checkpoint.
+    pub cursor: Option<Cursor>,
+    /// The first sequence that is still in the outbox and has no recorded outcome; if there is none, the one after the last.
+    pub first_undecided: Sequence,
+    /// The last sequence that was committed; 0 if none.
+    pub last_sequence: Sequence,
+    /// Whether entries with a recorded outcome wait for a checkpoint.
+    pub awaiting_checkpoint: bool,
+}

@@ -1,0 +1,76 @@
+//! What the driver tells the session.
+
+use crate::client::User;
+use seaworthy_protocol::{Checkpoint, ClientFrame, Epoch, ErrorFrame, Position, Rows, Sequence, TransactionResult};
+
+#[cfg(doc)]
+use super::Output;
+
+/// A token that was found good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The user that it names.
+    pub user: User,
+    /// How long it still holds, in milliseconds.
+    pub expires_in_ms: u64,
+}
+
+/// What storage knows about a replica that may take part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// The server's history.
+    pub epoch: Epoch,
+    /// The last sequence decided; 0 if none.
+    pub last_sequence: Sequence,
+}
+
+/// Rows up to a checkpoint, as storage read them in one snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulled {
+    /// Rows, in frames of bounded size.
+    pub rows: Vec<Rows>,
+    /// Where they lead.
+    pub checkpoint: Checkpoint,
+}
+
+/// What the driver tells the session.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// A frame came.
+    Frame(ClientFrame),
+    /// Bytes came that are not a frame.
+    Malformed {
+        /// For people.
+        message: String,
+    },
+    /// Answers [`Output::Authenticate`].
+    Authenticated(Result<Identity, ErrorFrame>),
+    /// Answers [`Output::Admit`].
+    Admitted(Result<Admission, ErrorFrame>),
+    /// Answers [`Output::Decide`].
+    Decided(Result<Vec<TransactionResult>, ErrorFrame>),
+    /// Answers [`Output::Pull`].
+    Pulled(Result<Pulled, ErrorFrame>),
+    /// The log has grown to here, on disk.
+    Head(Position),
+    /// The moment of [`Output::WakeAt`] has come.
+    Tick,
+    /// The server stops. A decision under way still sends its results; then the session closes.
+    Stop,
+}
+
+impl Input {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Frame(_) => "Frame",
+            Self::Malformed { .. } => "Malformed",
+            Self::Authenticated(_) => "Authenticated",
+            Self::Admitted(_) => "Admitted",
+            Self::Decided(_) => "Decided",
+            Self::Pulled(_) => "Pulled",
+            Self::Head(_) => "Head",
+            Self::Tick => "Tick",
+            Self::Stop => "Stop",
+        }
+    }
+}

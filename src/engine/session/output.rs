@@ -1,0 +1,46 @@
+//! What the session asks of the driver.
+
+use crate::{Millis, client::User};
+use seaworthy_protocol::{Cursor, Push, ReplicaId, ServerFrame};
+
+#[cfg(doc)]
+use super::Input;
+
+/// What the session asks of the driver.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Check a token. Answered by [`Input::Authenticated`].
+    Authenticate {
+        /// As it came.
+        token: String,
+    },
+    /// Look up, or create, the replica and check that it belongs to the user. Answered by [`Input::Admitted`].
+    Admit {
+        /// The client database.
+        replica: ReplicaId,
+        /// Whose token it is.
+        user: User,
+    },
+    /// Decide a push, in order. Answered by [`Input::Decided`].
+    Decide {
+        /// Whose token it is.
+        user: User,
+        /// The transactions.
+        push: Push,
+    },
+    /// Read what the user's buckets gained since `cursor`, up to the head. Answered by [`Input::Pulled`].
+    Pull {
+        /// Whose token it is.
+        user: User,
+        /// The client database.
+        replica: ReplicaId,
+        /// Where it stands.
+        cursor: Option<Cursor>,
+    },
+    /// Send a frame.
+    Send(ServerFrame),
+    /// Close the connection after what was sent. Nothing comes after it.
+    Close,
+    /// Give [`Input::Tick`] at this moment. Replaces any former wish.
+    WakeAt(Millis),
+}
