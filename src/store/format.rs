@@ -1,0 +1,73 @@
+//! The store's own tables, and the numbered migrations that bring an older file up to date.
+//!
+//! The number of the last migration stands in `PRAGMA user_version`. A file of a newer release is
+//! refused and left alone. See `FORMAT.md`.
+
+use crate::StoreError;
+use rusqlite::Connection;
+
+/// Migrations in order; the storage format's number is how many have run. Never edit one that was released.
+pub(crate) const MIGRATIONS: &[&str] = &[
+    // 1: the first format.
+    "CREATE TABLE seaworthy_replica (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        replica BLOB NOT NULL,
+        issuer TEXT,
+        subject TEXT,
+        position INTEGER,
+        incarnation BLOB,
+        sent_through INTEGER NOT NULL DEFAULT 0,
+        left_through INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE seaworthy_outbox (
+        ordinal INTEGER PRIMARY KEY,
+        sequence INTEGER NOT NULL,
+        id BLOB NOT NULL,
+        columns TEXT NOT NULL,
+        seen BLOB NOT NULL,
+        undo BLOB,
+        base_position INTEGER,
+        base_incarnation BLOB,
+        schema_version INTEGER NOT NULL,
+        after TEXT,
+        committed_at_ms INTEGER NOT NULL,
+        masked INTEGER NOT NULL DEFAULT 0,
+        position INTEGER,
+        reject_code TEXT,
+        reject_message TEXT
+    );
+    CREATE TABLE seaworthy_rejected (
+        id BLOB NOT NULL PRIMARY KEY,
+        position INTEGER NOT NULL,
+        code TEXT NOT NULL,
+        message TEXT NOT NULL,
+        columns TEXT NOT NULL,
+        seen BLOB NOT NULL,
+        committed_at_ms INTEGER NOT NULL
+    );
+    CREATE TABLE seaworthy_confirmed (
+        number INTEGER PRIMARY KEY,
+        id BLOB NOT NULL UNIQUE
+    );
+    CREATE TABLE seaworthy_requests (
+        request TEXT NOT NULL PRIMARY KEY,
+        receipt TEXT NOT NULL,
+        buffer BLOB NOT NULL
+    ) WITHOUT ROWID;",
+];
+
+/// Brings the store's tables to this build's format. Runs inside the caller's transaction.
+pub(crate) fn migrate(conn: &Connection) -> Result<(), StoreError> {
+    let supported = MIGRATIONS.len() as u32;
+    let found: u32 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found > supported {
+        return Err(StoreError::NewerFormat { found, supported });
+    }
+    for migration in &MIGRATIONS[found as usize..] {
+        conn.execute_batch(migration)?;
+    }
+    if found < supported {
+        conn.execute_batch(&format!("PRAGMA user_version = {supported}"))?;
+    }
+    Ok(())
+}

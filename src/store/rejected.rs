@@ -1,0 +1,149 @@
+//! Rejected writes: reverted, and kept with their reason until the application has dealt with them.
+
+use crate::outbox::parse_changes;
+use crate::request::Receipt;
+use crate::{Stamp, StoreError, apply, store::Store, trigger};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use seaworthy_protocol::{Changes, Position, TransactionId};
+use serde::Serialize;
+
+/// How many confirmed transactions are remembered for [`Store::fate`].
+const REMEMBERED: i64 = 10_000;
+
+/// A write that the server rejected. Its effect is gone from the tables.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RejectedWrite {
+    /// Its identity.
+    pub id: TransactionId,
+    /// A stable reason, such as `forbidden` or `constraint`.
+    pub code: String,
+    /// The reason in words.
+    pub message: String,
+    /// Where in the server's log it was decided.
+    pub position: Position,
+    /// When it was committed here, in milliseconds since 1970.
+    pub committed_at_ms: i64,
+    /// What it had changed, one object per row.
+    pub changes: Changes,
+}
+
+/// What became of a transaction.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Fate {
+    /// Still in the outbox.
+    Pending,
+    /// In the server's log, and in a checkpoint of this replica.
+    Confirmed,
+    /// Rejected, and kept.
+    Rejected {
+        /// The write and its reason.
+        write: RejectedWrite,
+    },
+    /// Never made here, or so long ago that it is forgotten, or discarded.
+    Unknown,
+}
+
+const COLUMNS: &str = "id, code, message, position, committed_at_ms, columns, seen";
+
+impl Store {
+    /// Every rejected write that is kept, oldest decision first.
+    pub fn rejected(&self) -> Result<Vec<RejectedWrite>, StoreError> {
+        let mut statement = self.conn.prepare_cached(&format!("SELECT {COLUMNS} FROM seaworthy_rejected ORDER BY position, rowid"))?;
+        let mut rows = statement.query([])?;
+        let mut writes = Vec::new();
+        while let Some(row) = rows.next()? {
+            writes.push(from_row(row)?);
+        }
+        Ok(writes)
+    }
+
+    /// Makes a rejected write again, as a new transaction on top of what is there now.
+    pub fn retry(&mut self, id: TransactionId, stamp: Stamp) -> Result<Receipt, StoreError> {
+        self.refuse_open()?;
+        let write = find(&self.conn, id)?.ok_or_else(|| StoreError::UnknownWrite { id: id.to_string() })?;
+        self.conn.execute_batch("PRAGMA foreign_keys = OFF")?;
+        let result = self.retry_with_triggers_off(&write, stamp);
+        if result.is_err() {
+            self.abort();
+        }
+        self.conn.execute_batch("PRAGMA foreign_keys = ON")?;
+        let receipt = result?;
+        self.changed.extend(write.changes.tables.into_iter().map(|table| table.name));
+        Ok(receipt)
+    }
+
+    /// Drops a rejected write for good.
+    pub fn discard(&mut self, id: TransactionId) -> Result<(), StoreError> {
+        self.refuse_open()?;
+        match remove(&self.conn, id)? {
+            0 => Err(StoreError::UnknownWrite { id: id.to_string() }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What became of a transaction, also after a reload.
+    pub fn fate(&self, id: TransactionId) -> Result<Fate, StoreError> {
+        const CONFIRMED: &str = "SELECT EXISTS (SELECT 1 FROM seaworthy_confirmed WHERE id = ?1)";
+        if self.outbox.entries.values().any(|entry| entry.id == id) {
+            return Ok(Fate::Pending);
+        }
+        if let Some(write) = find(&self.conn, id)? {
+            return Ok(Fate::Rejected { write });
+        }
+        let confirmed = self.conn.prepare_cached(CONFIRMED)?.query_row([id.0], |row| row.get(0))?;
+        Ok(if confirmed { Fate::Confirmed } else { Fate::Unknown })
+    }
+
+    fn retry_with_triggers_off(&mut self, write: &RejectedWrite, stamp: Stamp) -> Result<Receipt, StoreError> {
+        self.start()?;
+        trigger::suspend(&self.conn, &self.suspended)?;
+        let made = apply::apply(&self.conn, &apply::forward(&write.changes, &self.tables));
+        match made {
+            Ok(missing) if missing.0 > 0 => return Err(StoreError::CannotRetry { reason: "a row that it changes is gone".to_owned() }),
+            Err(StoreError::ConstraintViolation { message, .. }) => return Err(StoreError::CannotRetry { reason: message }),
+            other => other?,
+        };
+        trigger::resume(&self.conn, &self.suspended)?;
+        remove(&self.conn, write.id)?;
+        self.finish(&format!("retry {}", stamp.id), stamp, &[])
+    }
+}
+
+/// Moves an outbox entry to the rejected ones.
+pub(crate) fn keep(conn: &Connection, ordinal: i64) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT OR REPLACE INTO seaworthy_rejected (id, position, code, message, columns, seen, committed_at_ms)
+        SELECT id, position, reject_code, reject_message, columns, seen, committed_at_ms FROM seaworthy_outbox WHERE ordinal = ?1";
+    conn.prepare_cached(SQL)?.execute([ordinal])?;
+    Ok(())
+}
+
+/// Remembers a confirmed transaction, and forgets the oldest.
+pub(crate) fn confirm(conn: &Connection, id: TransactionId) -> Result<(), StoreError> {
+    const INSERT: &str = "INSERT OR IGNORE INTO seaworthy_confirmed (id) VALUES (?1)";
+    const FORGET: &str = "DELETE FROM seaworthy_confirmed WHERE number <= ?1";
+    conn.prepare_cached(INSERT)?.execute([id.0])?;
+    conn.prepare_cached(FORGET)?.execute(params![conn.last_insert_rowid() - REMEMBERED])?;
+    Ok(())
+}
+
+/// One rejected write.
+pub(crate) fn find(conn: &Connection, id: TransactionId) -> Result<Option<RejectedWrite>, StoreError> {
+    let mut statement = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM seaworthy_rejected WHERE id = ?1"))?;
+    statement.query_row([id.0], |row| Ok(from_row(row))).optional()?.transpose()
+}
+
+fn remove(conn: &Connection, id: TransactionId) -> Result<usize, StoreError> {
+    Ok(conn.prepare_cached("DELETE FROM seaworthy_rejected WHERE id = ?1")?.execute([id.0])?)
+}
+
+fn from_row(row: &Row<'_>) -> Result<RejectedWrite, StoreError> {
+    Ok(RejectedWrite {
+        id: TransactionId(row.get(0)?),
+        code: row.get(1)?,
+        message: row.get(2)?,
+        position: Position(row.get::<_, i64>(3)? as u64),
+        committed_at_ms: row.get(4)?,
+        changes: parse_changes(&row.get::<_, String>(5)?, row.get_ref(6)?.as_blob().unwrap_or_default())?,
+    })
+}

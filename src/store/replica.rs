@@ -1,0 +1,168 @@
+//! A store and the engine that keeps it in touch with the server.
+//!
+//! It executes the engine's storage outputs itself and hands the rest to the driver, so that the
+//! browser's worker and the simulator share every step between a frame and the file.
+
+use crate::{Applied, RejectedWrite, Store, StoreError};
+use seaworthy_engine::Millis;
+use seaworthy_engine::client::{Client, Input, Output, Status};
+use seaworthy_protocol::{ClientFrame, ReplicaId, TransactionId};
+use std::collections::VecDeque;
+
+/// Inputs that may wait while an interactive transaction is open; beyond, frames are refused by disconnecting.
+const MAX_WAITING: usize = 1024;
+
+/// What the driver must do, in order.
+#[derive(Debug)]
+pub enum Action {
+    /// Ask the application for a token.
+    NeedToken {
+        /// A cached one will not do.
+        renew: bool,
+    },
+    /// Open a WebSocket, after closing any former one.
+    Connect,
+    /// Close the WebSocket and abort fetches.
+    Disconnect,
+    /// Send over the WebSocket.
+    Send(ClientFrame),
+    /// POST a frame.
+    Fetch {
+        /// Given back with the answer.
+        id: u32,
+        /// The bearer token.
+        token: String,
+        /// The frame.
+        frame: ClientFrame,
+    },
+    /// Give a tick at this moment. Replaces any former wish.
+    WakeAt(Millis),
+    /// The status changed.
+    Status(Status),
+    /// These writes are part of what the server has.
+    Confirmed(Vec<TransactionId>),
+    /// These writes were reverted.
+    Rejected(Vec<RejectedWrite>),
+    /// A checkpoint was applied: live queries may have new results.
+    Synced,
+    /// Storage failed; the engine tries again later.
+    Failed(StoreError),
+}
+
+/// A store together with its engine.
+pub struct Replica {
+    store: Store,
+    engine: Client,
+    /// Random ids for a new identity, given by the driver's randomness at the start and drawn from there.
+    fresh: Box<dyn FnMut() -> ReplicaId>,
+    waiting: VecDeque<Input>,
+}
+
+impl Replica {
+    /// Joins a store and an engine. `seed` feeds the engine's jitter; `fresh` gives a new UUIDv7 whenever an identity is needed.
+    pub fn new(store: Store, seed: u64, fresh: impl FnMut() -> ReplicaId + 'static) -> Self {
+        let engine = Client::new(store.replica(), seed);
+        Self { store, engine, fresh: Box::new(fresh), waiting: VecDeque::new() }
+    }
+
+    /// The store. After a committed write, call [`Self::committed`].
+    pub fn store(&mut self) -> &mut Store {
+        &mut self.store
+    }
+
+    /// Gives the store back.
+    pub fn into_store(self) -> Store {
+        self.store
+    }
+
+    /// Tells the engine that a local transaction was committed.
+    pub fn committed(&mut self, now: Millis) -> Vec<Action> {
+        let through = self.store.replica().last_sequence;
+        self.handle(now, Input::Committed { through })
+    }
+
+    /// One step. While an interactive transaction is open, inputs wait for [`Self::resume`].
+    pub fn handle(&mut self, now: Millis, input: Input) -> Vec<Action> {
+        if self.store.in_transaction() {
+            let input = if self.waiting.len() < MAX_WAITING { input } else { Input::Closed };
+            self.waiting.push_back(input);
+            return Vec::new();
+        }
+        let mut actions = Vec::new();
+        self.step(now, input, &mut actions);
+        actions
+    }
+
+    /// Goes on after an interactive transaction ended.
+    pub fn resume(&mut self, now: Millis) -> Vec<Action> {
+        let mut actions = Vec::new();
+        while !self.store.in_transaction() {
+            let Some(input) = self.waiting.pop_front() else { break };
+            self.step(now, input, &mut actions);
+        }
+        actions
+    }
+
+    fn step(&mut self, now: Millis, input: Input, actions: &mut Vec<Action>) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            // The engine refuses inputs that cannot come now; its state is unchanged then.
+            if self.engine.handle(now, input).is_err() {
+                continue;
+            }
+            while let Some(output) = self.engine.poll_output() {
+                match self.execute(output, actions) {
+                    Ok(Some(answer)) => inputs.push_back(answer),
+                    Ok(None) => {}
+                    Err(error) => {
+                        actions.push(Action::Failed(error));
+                        inputs.push_back(Input::StorageFailed);
+                    }
+                }
+            }
+        }
+    }
+
+    fn execute(&mut self, output: Output, actions: &mut Vec<Action>) -> Result<Option<Input>, StoreError> {
+        let action = match output {
+            Output::LoadOutbox { after, max_count, max_bytes } => return Ok(Some(Input::Outbox(self.store.outbox(after, max_count, max_bytes)?))),
+            Output::MarkSent { through } => return self.store.mark_sent(through).map(|()| None),
+            Output::Record(results) => {
+                self.store.record(&results)?;
+                return Ok(Some(self.stored()));
+            }
+            Output::Apply { rows, checkpoint } => {
+                let Applied { confirmed, rejected } = self.store.apply(&rows, &checkpoint)?;
+                actions.push(Action::Synced);
+                if !confirmed.is_empty() {
+                    actions.push(Action::Confirmed(confirmed));
+                }
+                if !rejected.is_empty() {
+                    actions.push(Action::Rejected(rejected));
+                }
+                return Ok(Some(self.stored()));
+            }
+            Output::BindUser(user) => {
+                self.store.bind_user(&user)?;
+                return Ok(Some(self.stored()));
+            }
+            Output::NewIdentity => {
+                self.store.new_identity((self.fresh)())?;
+                return Ok(Some(self.stored()));
+            }
+            Output::NeedToken { renew } => Action::NeedToken { renew },
+            Output::Connect => Action::Connect,
+            Output::Disconnect => Action::Disconnect,
+            Output::Send(frame) => Action::Send(frame),
+            Output::Fetch { id, token, frame } => Action::Fetch { id, token, frame },
+            Output::WakeAt(at) => Action::WakeAt(at),
+            Output::Status(status) => Action::Status(status),
+        };
+        actions.push(action);
+        Ok(None)
+    }
+
+    fn stored(&self) -> Input {
+        Input::Stored(self.store.replica())
+    }
+}

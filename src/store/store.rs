@@ -1,0 +1,227 @@
+//! The store itself: one connection, what memory knows of it, and how it opens and closes.
+
+use crate::access::INTERNAL;
+use crate::identity::Identity;
+use crate::live::LiveQueries;
+use crate::outbox::{self, Decided, Outbox, PendingWrite};
+use crate::pending::PendingIndex;
+use crate::query::Queries;
+use crate::table::Table;
+use crate::transaction::Open;
+use crate::trigger::Trigger;
+use crate::{Schema, StoreError, format};
+use rusqlite::{Connection, params};
+use seaworthy_engine::client::{ReplicaState, User};
+use seaworthy_protocol::{Outcome, ReplicaId, Sequence, Transaction, TransactionResult};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A replica's database. It owns the only connection.
+pub struct Store {
+    // Before the connection, so that its session is deleted first.
+    pub(crate) open: Option<Open>,
+    pub(crate) queries: Queries,
+    pub(crate) live: LiveQueries,
+    pub(crate) tables: BTreeMap<String, Table>,
+    /// Triggers that write synced tables: off while remote changes are applied.
+    pub(crate) suspended: Vec<Trigger>,
+    pub(crate) schema_version: u32,
+    pub(crate) identity: Identity,
+    pub(crate) outbox: Outbox,
+    pub(crate) pending: PendingIndex,
+    pub(crate) last_sequence: Sequence,
+    /// Requests whose answers the page has; dropped with the next write.
+    pub(crate) acknowledged: Vec<String>,
+    pub(crate) changed: BTreeSet<String>,
+    pub(crate) conn: Connection,
+}
+
+/// How many writes wait, and for what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// In the outbox.
+    pub pending: u64,
+    /// Of these, how many cannot stand on what the server has.
+    pub blocked: u64,
+    /// Rejected and kept.
+    pub rejected: u64,
+}
+
+impl Store {
+    /// Opens the database on a connection, creates what is missing and checks the rest. `fresh` becomes
+    /// the replica's identity if it has none. Nothing is changed when it fails.
+    pub fn open(mut conn: Connection, schema: &Schema, fresh: ReplicaId) -> Result<Self, StoreError> {
+        conn.execute_batch("PRAGMA foreign_keys = ON")?;
+        let queries = Queries::new(&mut conn)?;
+        conn.execute_batch("BEGIN IMMEDIATE")?;
+        let prepared = prepare(&conn, schema, fresh);
+        conn.execute_batch(if prepared.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+        let (identity, tables) = prepared?;
+        let outbox = Outbox::load(&conn)?;
+        let mut store = Self {
+            open: None,
+            queries,
+            live: LiveQueries::default(),
+            tables,
+            suspended: Vec::new(),
+            schema_version: schema.version,
+            last_sequence: outbox.last_sequence().max(identity.left_through),
+            identity,
+            outbox,
+            pending: PendingIndex::default(),
+            acknowledged: Vec::new(),
+            changed: BTreeSet::new(),
+            conn,
+        };
+        store.queries.recorder.set_synced(store.tables.keys().cloned().collect());
+        store.schema_changed()?;
+        store.index_pending()?;
+        Ok(store)
+    }
+
+    /// Closes the database. An open transaction is rolled back.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        self.abort();
+        self.conn.flush_prepared_statement_cache();
+        self.conn.close().map_err(|(_, error)| error.into())
+    }
+
+    /// Forgets the answers of requests that the page has received. They go with the next write.
+    pub fn acknowledge(&mut self, requests: &[String]) {
+        self.acknowledged.extend_from_slice(requests);
+    }
+
+    /// The tables that changed since this was last asked, whoever changed them.
+    pub fn take_changed(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// What the engine needs to know.
+    pub fn replica(&self) -> ReplicaState {
+        ReplicaState {
+            replica: self.identity.replica,
+            user: self.identity.user.clone(),
+            cursor: self.identity.cursor,
+            first_undecided: self.outbox.first_undecided().unwrap_or(self.last_sequence.next()),
+            last_sequence: self.last_sequence,
+            awaiting_checkpoint: self.outbox.entries.values().any(|entry| entry.decided.is_some()),
+        }
+    }
+
+    /// How many writes wait, and for what.
+    pub fn counts(&self) -> Result<Counts, StoreError> {
+        let rejected: i64 = self.conn.prepare_cached("SELECT count(*) FROM seaworthy_rejected")?.query_row([], |row| row.get(0))?;
+        let blocked = self.outbox.entries.values().filter(|entry| entry.masked).count();
+        Ok(Counts { pending: self.outbox.entries.len() as u64, blocked: blocked as u64, rejected: rejected as u64 })
+    }
+
+    /// Undecided entries after a sequence, oldest first: at most `max_count`, and no more than `max_bytes` unless the first alone is larger.
+    pub fn outbox(&self, after: Sequence, max_count: usize, max_bytes: usize) -> Result<Vec<Transaction>, StoreError> {
+        match self.outbox.undecided(after.next()) {
+            Some(first) => outbox::load_from(&self.conn, first, max_count, max_bytes),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Every pending write, oldest first.
+    pub fn pending(&self) -> Result<Vec<PendingWrite>, StoreError> {
+        outbox::list(&self.conn, self.identity.sent_through)
+    }
+
+    /// Persists that everything through this sequence may have reached the server.
+    pub fn mark_sent(&mut self, through: Sequence) -> Result<(), StoreError> {
+        if through <= self.identity.sent_through {
+            return Ok(());
+        }
+        self.persist(|identity| identity.sent_through = through)
+    }
+
+    /// Binds the database to its user.
+    pub fn bind_user(&mut self, user: &User) -> Result<(), StoreError> {
+        self.persist(|identity| identity.user = Some(user.clone()))
+    }
+
+    /// Persists outcomes. No synced table is touched.
+    pub fn record(&mut self, results: &[TransactionResult]) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE seaworthy_outbox SET position = ?2, reject_code = ?3, reject_message = ?4 WHERE ordinal = ?1";
+        self.refuse_open()?;
+        let mut decided = Vec::new();
+        let transaction = self.conn.unchecked_transaction()?;
+        for result in results {
+            let Some(ordinal) = self.outbox.undecided(result.sequence) else { continue };
+            let (position, code, message) = match &result.outcome {
+                Outcome::Applied { position } | Outcome::Merged { position, .. } => (*position, None, None),
+                Outcome::Rejected { position, code, message } => (*position, Some(code), Some(message)),
+                Outcome::RetryLater { .. } | Outcome::Gap { .. } | Outcome::IdentityReused => continue,
+            };
+            transaction.prepare_cached(SQL)?.execute(params![ordinal, position.0 as i64, code, message])?;
+            decided.push((ordinal, Decided { position, rejected: code.is_some() }));
+        }
+        transaction.commit()?;
+        decided.into_iter().for_each(|(ordinal, decision)| self.outbox.decide(ordinal, decision));
+        Ok(())
+    }
+
+    /// Gives what is undecided to a new replica, numbered from 1.
+    pub fn new_identity(&mut self, fresh: ReplicaId) -> Result<(), StoreError> {
+        const SELECT: &str = "SELECT after FROM seaworthy_outbox WHERE ordinal = ?1";
+        const UPDATE: &str = "UPDATE seaworthy_outbox SET sequence = ?2, after = ?3 WHERE ordinal = ?1";
+        self.refuse_open()?;
+        let transaction = self.conn.unchecked_transaction()?;
+        transaction.execute_batch("UPDATE seaworthy_outbox SET sequence = 0 WHERE position IS NOT NULL")?;
+        // The renumbering is computed on a copy, so that a failing write changes nothing in memory.
+        let mut outbox = Outbox::load(&transaction)?;
+        let moved = outbox.renumber();
+        let numbers: BTreeMap<Sequence, Sequence> = moved.iter().map(|(_, old, new)| (*old, *new)).collect();
+        for (ordinal, _, new) in &moved {
+            let after: Option<String> = transaction.prepare_cached(SELECT)?.query_row([ordinal], |row| row.get(0))?;
+            let after: Vec<Sequence> = outbox::after_from_text(after.as_deref()).iter().filter_map(|old| numbers.get(old).copied()).collect();
+            transaction.prepare_cached(UPDATE)?.execute(params![ordinal, new.0 as i64, outbox::after_to_text(&after)])?;
+        }
+        let identity = Identity { replica: fresh, sent_through: Sequence(0), left_through: Sequence(0), ..self.identity.clone() };
+        identity.save(&transaction)?;
+        transaction.commit()?;
+        self.last_sequence = Sequence(moved.len() as u64);
+        (self.outbox, self.identity) = (outbox, identity);
+        Ok(())
+    }
+
+    /// After DDL: prepared statements and the list of triggers are found anew.
+    pub(crate) fn schema_changed(&mut self) -> Result<(), StoreError> {
+        self.queries.clear(&self.conn);
+        self.suspended = crate::trigger::find(&self.conn, &self.queries.recorder, &self.tables)?;
+        Ok(())
+    }
+
+    fn index_pending(&mut self) -> Result<(), StoreError> {
+        const SQL: &str = "SELECT ordinal, columns, seen FROM seaworthy_outbox";
+        let mut statement = self.conn.prepare(SQL)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let changes = outbox::parse_changes(&row.get::<_, String>(1)?, row.get_ref(2)?.as_blob().unwrap_or_default())?;
+            self.pending.add(row.get(0)?, &changes);
+        }
+        Ok(())
+    }
+
+    fn persist(&mut self, change: impl FnOnce(&mut Identity)) -> Result<(), StoreError> {
+        self.refuse_open()?;
+        let mut identity = self.identity.clone();
+        change(&mut identity);
+        identity.save(&self.conn)?;
+        self.identity = identity;
+        Ok(())
+    }
+}
+
+/// Everything about opening that may fail and must leave no trace if it does.
+fn prepare(conn: &Connection, schema: &Schema, fresh: ReplicaId) -> Result<(Identity, BTreeMap<String, Table>), StoreError> {
+    format::migrate(conn)?;
+    schema.realise(conn)?;
+    let mut tables = BTreeMap::new();
+    for table in schema.tables.iter().filter(|table| !table.local_only) {
+        debug_assert!(!table.name.starts_with(INTERNAL));
+        tables.insert(table.name.clone(), Table::inspect(conn, &table.name, table.keys)?);
+    }
+    Ok((Identity::load(conn, fresh)?, tables))
+}

@@ -1,0 +1,231 @@
+//! Local transactions: the statements, the captured changeset and the outbox entry commit together or
+//! not at all.
+
+use crate::call::{Call, Statement};
+use crate::capture::Capture;
+use crate::outbox::{self, Entry, NewEntry};
+use crate::request::{self, Receipt};
+use crate::{StoreError, answer::Answer, store::Store};
+use seaworthy_protocol::{Changes, ChangesetError, Sequence, TransactionId, limits};
+use std::collections::BTreeSet;
+
+/// The randomness and the wall clock of a write: the store has neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The identity of the transaction, should it change anything synced.
+    pub id: TransactionId,
+    /// Milliseconds since 1970.
+    pub now_ms: i64,
+}
+
+/// A committed write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The receipt.
+    pub receipt: Receipt,
+    /// The packed answer.
+    pub buffer: Vec<u8>,
+    /// This request had been committed before; nothing was done now.
+    pub repeated: bool,
+}
+
+/// A transaction between its BEGIN and its end.
+pub(crate) struct Open {
+    capture: Capture,
+    total_before: u64,
+    changes: u64,
+    writes: BTreeSet<String>,
+    schema: bool,
+}
+
+impl Store {
+    /// Runs a call in one transaction of its own. A repeated request gives its first answer.
+    pub fn write(&mut self, request: &str, stamp: Stamp, call: &Call) -> Result<Written, StoreError> {
+        self.refuse_open()?;
+        if let Some((receipt, buffer)) = request::find(&self.conn, request)? {
+            return Ok(Written { receipt, buffer, repeated: true });
+        }
+        self.start()?;
+        let buffer = self.run(call).inspect_err(|_| self.abort())?;
+        let receipt = self.finish(request, stamp, &buffer)?;
+        Ok(Written { receipt, buffer, repeated: false })
+    }
+
+    /// Runs a call that changes nothing. While a transaction is open it sees what that has done.
+    pub fn read(&mut self, call: &Call) -> Result<Vec<u8>, StoreError> {
+        self.run_statements(&call.statements, false, &mut |_| {})
+    }
+
+    /// Begins an interactive transaction. Until it ends, nothing else may run.
+    pub fn begin(&mut self) -> Result<(), StoreError> {
+        self.refuse_open()?;
+        self.start()
+    }
+
+    /// Runs a call inside the interactive transaction. A failing statement leaves the ones before it standing.
+    pub fn step(&mut self, call: &Call) -> Result<Vec<u8>, StoreError> {
+        self.require_open()?;
+        let result = self.run(call);
+        if self.conn.is_autocommit() {
+            self.open = None;
+            let cause = result.err().map_or_else(|| "a ROLLBACK".to_owned(), |error| error.to_string());
+            return Err(StoreError::RolledBack { cause });
+        }
+        result
+    }
+
+    /// Commits the interactive transaction.
+    pub fn commit(&mut self, request: &str, stamp: Stamp) -> Result<Receipt, StoreError> {
+        self.require_open()?;
+        self.finish(request, stamp, &[])
+    }
+
+    /// Rolls the interactive transaction back. Without one it does nothing.
+    pub fn rollback(&mut self) -> Result<(), StoreError> {
+        if self.open.is_some() {
+            self.abort();
+        }
+        Ok(())
+    }
+
+    /// Whether an interactive transaction is open.
+    pub fn in_transaction(&self) -> bool {
+        self.open.is_some()
+    }
+
+    pub(crate) fn refuse_open(&self) -> Result<(), StoreError> {
+        match self.open {
+            Some(_) => Err(StoreError::TransactionState { what: "a transaction is open: wait until it ends" }),
+            None => Ok(()),
+        }
+    }
+
+    fn require_open(&self) -> Result<(), StoreError> {
+        match self.open {
+            Some(_) => Ok(()),
+            None => Err(StoreError::TransactionState { what: "the transaction has ended: it was committed, rolled back, or ran out of time" }),
+        }
+    }
+
+    pub(crate) fn start(&mut self) -> Result<(), StoreError> {
+        self.conn.prepare_cached("BEGIN IMMEDIATE")?.raw_execute()?;
+        let capture = Capture::begin(&self.conn, self.tables.values()).inspect_err(|_| self.abort())?;
+        let total_before = self.conn.total_changes();
+        self.open = Some(Open { capture, total_before, changes: 0, writes: BTreeSet::new(), schema: false });
+        Ok(())
+    }
+
+    /// Rolls back whatever is open. SQLite has already done so after some errors, and a second time is harmless.
+    pub(crate) fn abort(&mut self) {
+        self.open = None;
+        if !self.conn.is_autocommit() {
+            // A failing ROLLBACK leaves nothing else to do: the next BEGIN reports it.
+            let _ = self.conn.execute_batch("ROLLBACK");
+        }
+    }
+
+    fn run(&mut self, call: &Call) -> Result<Vec<u8>, StoreError> {
+        let Some(mut open) = self.open.take() else {
+            return Err(StoreError::TransactionState { what: "no transaction is open" });
+        };
+        let result = self.run_statements(&call.statements, true, &mut |ran| {
+            open.changes += ran.changes;
+            open.schema |= ran.access.schema;
+            if ran.changes > 0 {
+                open.writes.extend(ran.access.writes.iter().cloned());
+            }
+        });
+        self.open = Some(open);
+        result
+    }
+
+    fn run_statements(&mut self, statements: &[Statement], may_write: bool, ran: &mut dyn FnMut(&crate::query::Ran)) -> Result<Vec<u8>, StoreError> {
+        let mut answer = Answer::new(statements.len());
+        for statement in statements {
+            let done = self.queries.run(&self.conn, statement, may_write)?;
+            answer.push(done.changes, done.rows.as_ref());
+            ran(&done);
+        }
+        Ok(answer.finish())
+    }
+
+    /// Writes the outbox entry and the answer, and commits. On any error everything is rolled back.
+    pub(crate) fn finish(&mut self, request: &str, stamp: Stamp, buffer: &[u8]) -> Result<Receipt, StoreError> {
+        let result = self.try_finish(request, stamp, buffer);
+        if result.is_err() {
+            self.abort();
+        }
+        result
+    }
+
+    fn try_finish(&mut self, request: &str, stamp: Stamp, buffer: &[u8]) -> Result<Receipt, StoreError> {
+        let Some(open) = self.open.take() else {
+            return Err(StoreError::TransactionState { what: "no transaction is open" });
+        };
+        let changed = self.conn.total_changes() > open.total_before;
+        let changeset = open.capture.changeset()?;
+        drop(open.capture);
+        let entry = if changeset.is_empty() { None } else { Some(self.enqueue(stamp, &changeset)?) };
+        let receipt = Receipt { id: entry.as_ref().map(|e| e.id), sequence: entry.as_ref().map(|e| e.sequence), changes: open.changes };
+        if entry.is_some() || changed {
+            request::keep(&self.conn, request, &receipt, buffer)?;
+            request::forget(&self.conn, &self.acknowledged)?;
+        }
+        self.conn.prepare_cached("COMMIT")?.raw_execute()?;
+        // Committed: from here on nothing may fail.
+        if entry.is_some() || changed {
+            self.acknowledged.clear();
+            self.changed.extend(open.writes);
+        }
+        if let Some(queued) = entry {
+            self.outbox.add(queued.ordinal, Entry { id: queued.id, sequence: queued.sequence, decided: None, masked: false });
+            self.pending.add(queued.ordinal, &queued.changes);
+            self.last_sequence = queued.sequence;
+        }
+        if open.schema {
+            self.schema_changed()?;
+        }
+        Ok(receipt)
+    }
+
+    fn enqueue(&self, stamp: Stamp, changeset: &[u8]) -> Result<Queued, StoreError> {
+        if changeset.len() > limits::MAX_TRANSACTION_BYTES {
+            return Err(StoreError::TransactionTooLarge { size: changeset.len(), limit: limits::MAX_TRANSACTION_BYTES });
+        }
+        let changes = Changes::from_changeset(changeset, |name| self.tables.get(name).map(|table| table.column_names())).map_err(|error| match error {
+            ChangesetError::NotUtf8 { .. } => StoreError::InvalidText,
+            other => StoreError::Corrupt { message: format!("captured changeset: {other}") },
+        })?;
+        let after: Vec<Sequence> = {
+            let ordinals = self.pending.predecessors(&changes, &self.tables);
+            ordinals.iter().filter_map(|ordinal| self.outbox.entries.get(ordinal)).map(|entry| entry.sequence).filter(|s| s.0 > 0).collect()
+        };
+        let (ordinal, sequence) = (self.outbox.last_ordinal() + 1, self.last_sequence.next());
+        let entry = NewEntry {
+            ordinal,
+            sequence,
+            id: stamp.id,
+            columns: &column_text(&changes)?,
+            seen: changeset,
+            base: self.identity.cursor,
+            schema_version: self.schema_version,
+            after: &after,
+            committed_at_ms: stamp.now_ms,
+        };
+        outbox::insert(&self.conn, &entry)?;
+        Ok(Queued { ordinal, sequence, id: stamp.id, changes })
+    }
+}
+
+struct Queued {
+    ordinal: i64,
+    sequence: Sequence,
+    id: TransactionId,
+    changes: Changes,
+}
+
+/// The names that the changeset's columns stand for, as stored beside it.
+fn column_text(changes: &Changes) -> Result<String, StoreError> {
+    let names: std::collections::BTreeMap<&str, &[String]> = changes.tables.iter().map(|table| (table.name.as_str(), table.columns.as_slice())).collect();
+    serde_json::to_string(&names).map_err(|e| StoreError::Corrupt { message: e.to_string() })
+}

@@ -1,0 +1,62 @@
+//! Triggers while remote changes are applied: those that write only local tables run, so that full-text
+//! tables stay right; those that write synced tables do not, since their effects arrive as rows.
+
+use crate::StoreError;
+use crate::access::Recorder;
+use crate::table::{Table, columns_of, quote};
+use rusqlite::Connection;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A trigger that writes synced tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Trigger {
+    name: String,
+    sql: String,
+}
+
+/// Finds the triggers that write synced tables, directly or by other triggers, by preparing every kind
+/// of write to every table that has triggers and asking the authorizer.
+pub(crate) fn find(conn: &Connection, recorder: &Recorder, synced: &BTreeMap<String, Table>) -> Result<Vec<Trigger>, StoreError> {
+    const TABLES: &str = "SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'trigger'
+                          AND tbl_name IN (SELECT name FROM sqlite_schema WHERE type = 'table')";
+    const TRIGGER: &str = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid";
+    let tables: Vec<String> = conn.prepare(TABLES)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut names = BTreeSet::new();
+    for table in tables {
+        for sql in writes_of(conn, &table)? {
+            let (prepared, recording) = recorder.record(false, || conn.prepare(&sql).map(drop));
+            prepared?;
+            let writing = recording.by_trigger.into_iter().filter(|(_, writes)| writes.iter().any(|name| synced.contains_key(name)));
+            names.extend(writing.map(|(trigger, _)| trigger));
+        }
+    }
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut statement = conn.prepare(TRIGGER)?;
+    let all = statement.query_map([], |row| Ok(Trigger { name: row.get(0)?, sql: row.get(1)? }))?;
+    let found: Vec<Trigger> = all.collect::<Result<_, _>>()?;
+    Ok(found.into_iter().filter(|trigger| names.contains(&trigger.name)).collect())
+}
+
+/// Takes the triggers away, inside the caller's transaction.
+pub(crate) fn suspend(conn: &Connection, triggers: &[Trigger]) -> Result<(), StoreError> {
+    triggers.iter().try_for_each(|trigger| Ok(conn.execute_batch(&format!("DROP TRIGGER {}", quote(&trigger.name)))?))
+}
+
+/// Puts them back, in the same transaction.
+pub(crate) fn resume(conn: &Connection, triggers: &[Trigger]) -> Result<(), StoreError> {
+    triggers.iter().try_for_each(|trigger| Ok(conn.execute_batch(&trigger.sql)?))
+}
+
+fn writes_of(conn: &Connection, table: &str) -> Result<Vec<String>, StoreError> {
+    let columns: Vec<String> = columns_of(conn, table)?.iter().map(|column| quote(&column.name)).collect();
+    let name = quote(table);
+    let nulls = vec!["NULL"; columns.len()].join(", ");
+    let same: Vec<_> = columns.iter().map(|column| format!("{column} = {column}")).collect();
+    Ok(vec![
+        format!("INSERT INTO {name} ({}) VALUES ({nulls})", columns.join(", ")),
+        format!("UPDATE {name} SET {}", same.join(", ")),
+        format!("DELETE FROM {name}"),
+    ])
+}
