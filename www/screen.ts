@@ -175,6 +175,7 @@ export class Screen {
   }
 
   private openPanel(): void {
+    this.toasts.hide();
     this.panel.dialog.open();
     void this.refreshWrites();
   }

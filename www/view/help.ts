@@ -4,6 +4,8 @@ import { h } from '../element.js';
 import { preference, setPreference } from '../preference.js';
 import { Dialog } from './dialog.js';
 
+const COMMAND = navigator.userAgent.includes('Mac') ? '⌘' : 'Ctrl';
+
 const SHORTCUTS: readonly (readonly [keys: string, what: string])[] = [
   ['A', 'Add a todo'],
   ['L', 'Add a list'],
@@ -13,7 +15,7 @@ const SHORTCUTS: readonly (readonly [keys: string, what: string])[] = [
   ['N', 'Edit the note'],
   ['Alt ↑ ↓', 'Move the todo'],
   ['Delete', 'Delete the todo'],
-  ['Ctrl Z', 'Undo a deletion'],
+  [`${COMMAND} Z`, 'Undo a deletion'],
   ['1 2 3', 'All, active, done'],
   ['[ ]', 'List before, list after'],
   ['O', 'Work offline, and online again'],
