@@ -105,6 +105,7 @@ impl Store {
             first_undecided: self.outbox.first_undecided().unwrap_or(self.last_sequence.next()),
             last_sequence: self.last_sequence,
             awaiting_checkpoint: self.outbox.entries.values().any(|entry| entry.decided.is_some()),
+            schema_version: self.schema_version,
         }
     }
 
