@@ -2,8 +2,8 @@
 
 use crate::failure::Failure;
 use seaworthy_engine::Millis;
-use seaworthy_store::Stamp;
 use seaworthy_protocol::{ReplicaId, TransactionId};
+use seaworthy_store::Stamp;
 use wasm_bindgen::JsCast;
 use web_sys::DedicatedWorkerGlobalScope;
 
@@ -38,27 +38,28 @@ impl Clock {
     }
 
     /// A fresh identity for a transaction that commits now.
-    pub(crate) fn stamp(&self) -> Result<Stamp, Failure> {
-        Ok(Stamp { id: TransactionId(self.random()?), now_ms: self.wall_ms() })
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp { id: TransactionId(self.random()), now_ms: self.wall_ms() }
     }
 
     /// A fresh replica id: a UUIDv7, so that ids sort by age.
-    pub(crate) fn replica_id(&self) -> Result<ReplicaId, Failure> {
-        let mut bytes: [u8; 16] = self.random()?;
+    pub(crate) fn replica_id(&self) -> ReplicaId {
+        let mut bytes: [u8; 16] = self.random();
         bytes[..6].copy_from_slice(&self.wall_ms().to_be_bytes()[2..]);
         bytes[6] = bytes[6] & 0x0f | 0x70;
         bytes[8] = bytes[8] & 0x3f | 0x80;
-        Ok(ReplicaId(bytes))
+        ReplicaId(bytes)
     }
 
     /// A seed for the engine's jitter.
-    pub(crate) fn seed(&self) -> Result<u64, Failure> {
-        self.random().map(u64::from_le_bytes)
+    pub(crate) fn seed(&self) -> u64 {
+        u64::from_le_bytes(self.random())
     }
 
-    fn random<const N: usize>(&self) -> Result<[u8; N], Failure> {
+    #[expect(clippy::expect_used, reason = "getRandomValues refuses only more than 65,536 bytes at once")]
+    fn random<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
-        self.crypto.get_random_values_with_u8_array(&mut bytes).map_err(|e| Failure::storage("drawing random numbers", &e))?;
-        Ok(bytes)
+        self.crypto.get_random_values_with_u8_array(&mut bytes).expect("a few random bytes");
+        bytes
     }
 }

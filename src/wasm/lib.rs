@@ -1,1 +1,20 @@
-//! seaworthy-wasm
+//! Seaworthy in the browser's worker: SQLite on OPFS, the transports, and the boundary to JavaScript.
+//!
+//! It exists so that no other crate knows JavaScript. It promises that every failure crosses as
+//! `{ code, message, retryable, details }`, and that calls and answers cross in bulk. It never holds
+//! the replica across an await, and decides nothing: the store and the engine do.
+
+#![cfg(target_arch = "wasm32")]
+
+mod clock;
+mod database;
+mod driver;
+mod event;
+mod failure;
+mod fetch;
+mod opfs;
+mod options;
+mod panic;
+mod socket;
+
+pub use database::Database;

@@ -3,6 +3,11 @@
 #![cfg(target_arch = "wasm32")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod errors;
+mod events;
+mod files;
+mod page;
 mod sqlite;
+mod values;
 
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);

@@ -1,0 +1,220 @@
+//! The one class that JavaScript sees. Every call is thin: decode, one call of the store, tell the driver.
+//!
+//! Calls and answers cross as one buffer each; everything else as plain objects. What is thrown is
+//! `{ code, message, retryable, details }`.
+
+use crate::clock::Clock;
+use crate::driver::Driver;
+use crate::event::{Emitter, Event};
+use crate::failure::{Failure, to_js};
+use crate::opfs::{self, Files};
+use crate::options::{Options, StorageKind};
+use crate::panic;
+use js_sys::{Function, Object, Reflect, Uint8Array};
+use rusqlite::Connection;
+use seaworthy_engine::client::Input;
+use seaworthy_protocol::TransactionId;
+use seaworthy_store::{Call, Replica, Store, StoreError};
+use std::cell::Cell;
+use std::rc::Rc;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// An open database. The caller holds the Web Lock of its name.
+#[wasm_bindgen]
+pub struct Database {
+    driver: Rc<Driver>,
+    files: Cell<Option<Files>>,
+}
+
+#[wasm_bindgen]
+impl Database {
+    /// Opens or creates a database. `emit` gets the events; it may call the database at once.
+    pub async fn open(options: JsValue, emit: Function) -> Result<Database, JsValue> {
+        panic::install();
+        let options = Options::from_js(&options)?;
+        let clock = Clock::new()?;
+        let emitter = Emitter(emit);
+        let (store, files) = open_store(&options, &clock).await?;
+
+        let fresh = clock.clone();
+        let replica = Replica::new(store, clock.seed(), move || fresh.replica_id());
+        let driver = Driver::new(replica, clock, emitter.clone(), options.sync.map(|sync| sync.url));
+        panic::report_to(Some(Box::new(move |message| {
+            let what = format!("Seaworthy failed and is started again; nothing that was committed is lost. Please report this: {message}");
+            emitter.emit(Event::Error(Failure::new("WorkerFailed", what)));
+        })));
+        if options.online {
+            driver.input(Input::Online(true));
+        }
+        Ok(Self { driver, files: Cell::new(files) })
+    }
+
+    /// Deletes the files of a database that nobody has open.
+    pub async fn remove(name: String) -> Result<(), JsValue> {
+        Ok(opfs::remove(&name).await?)
+    }
+
+    /// Runs a call that changes nothing.
+    pub fn read(&self, call: &[u8]) -> Result<Vec<u8>, JsValue> {
+        let call = decode(call)?;
+        Ok(self.driver.with_store(|store| store.read(&call))?)
+    }
+
+    /// Runs a call in one transaction. A repeated request gives its first answer.
+    #[wasm_bindgen(unchecked_return_type = "{ receipt: unknown; buffer: Uint8Array; repeated: boolean }")]
+    pub fn write(&self, request: &str, call: &[u8]) -> Result<JsValue, JsValue> {
+        let call = decode(call)?;
+        let stamp = self.driver.clock().stamp();
+        let written = self.driver.with_store(|store| store.write(request, stamp, &call))?;
+        if !written.repeated {
+            self.driver.committed();
+        }
+        let answer = Object::new();
+        let buffer = Uint8Array::from(written.buffer.as_slice());
+        for (name, value) in [("receipt", to_js(&written.receipt)), ("buffer", buffer.into()), ("repeated", written.repeated.into())] {
+            Reflect::set(&answer, &name.into(), &value)?;
+        }
+        Ok(answer.into())
+    }
+
+    /// Begins an interactive transaction. Until it ends, only `step`, `commit` and `rollback` may be called.
+    pub fn begin(&self) -> Result<(), JsValue> {
+        Ok(self.driver.with_store(Store::begin)?)
+    }
+
+    /// Runs a call inside the interactive transaction.
+    pub fn step(&self, call: &[u8]) -> Result<Vec<u8>, JsValue> {
+        let call = decode(call)?;
+        Ok(self.driver.with_store(|store| store.step(&call))?)
+    }
+
+    /// Commits the interactive transaction.
+    #[wasm_bindgen(unchecked_return_type = "unknown")]
+    pub fn commit(&self, request: &str) -> Result<JsValue, JsValue> {
+        let stamp = self.driver.clock().stamp();
+        let committed = self.driver.with_store(|store| store.commit(request, stamp));
+        self.driver.resume();
+        let receipt = committed?;
+        self.driver.committed();
+        Ok(to_js(&receipt))
+    }
+
+    /// Rolls the interactive transaction back. Without one it does nothing.
+    pub fn rollback(&self) -> Result<(), JsValue> {
+        let rolled_back = self.driver.with_store(Store::rollback);
+        self.driver.resume();
+        Ok(rolled_back?)
+    }
+
+    /// Forgets the answers of requests that the page has received.
+    pub fn acknowledge(&self, requests: Vec<String>) -> Result<(), JsValue> {
+        Ok(self.driver.with_store(|store| {
+            store.acknowledge(&requests);
+            Ok(())
+        })?)
+    }
+
+    /// Begins to watch a query, and gives its first result; later ones come as events.
+    pub fn live_open(&self, id: u32, call: &[u8]) -> Result<Vec<u8>, JsValue> {
+        let call = decode(call)?;
+        Ok(self.driver.with_store(|store| store.live_open(id, &call))?)
+    }
+
+    /// Stops watching.
+    pub fn live_close(&self, id: u32) -> Result<(), JsValue> {
+        Ok(self.driver.with_store(|store| {
+            store.live_close(id);
+            Ok(())
+        })?)
+    }
+
+    /// Answers `need-token`, or brings a new one. `null`: nobody is signed in.
+    pub fn token(&self, token: Option<String>) {
+        self.driver.input(Input::Token(token));
+    }
+
+    /// Whether a connection is wanted.
+    pub fn online(&self, wanted: bool) {
+        self.driver.input(Input::Online(wanted));
+    }
+
+    /// Writes that are not confirmed yet.
+    #[wasm_bindgen(unchecked_return_type = "unknown[]")]
+    pub fn pending(&self) -> Result<JsValue, JsValue> {
+        Ok(to_js(&self.driver.with_store(|store| store.pending())?))
+    }
+
+    /// Writes that the server refused.
+    #[wasm_bindgen(unchecked_return_type = "unknown[]")]
+    pub fn rejected(&self) -> Result<JsValue, JsValue> {
+        Ok(to_js(&self.driver.with_store(|store| store.rejected())?))
+    }
+
+    /// Makes a refused write again, as a new one.
+    #[wasm_bindgen(unchecked_return_type = "unknown")]
+    pub fn retry(&self, id: &str) -> Result<JsValue, JsValue> {
+        let (id, stamp) = (parse(id)?, self.driver.clock().stamp());
+        let receipt = self.driver.with_store(|store| store.retry(id, stamp))?;
+        self.driver.committed();
+        Ok(to_js(&receipt))
+    }
+
+    /// Forgets a refused write.
+    pub fn discard(&self, id: &str) -> Result<(), JsValue> {
+        let id = parse(id)?;
+        self.driver.with_store(|store| store.discard(id))?;
+        self.driver.resume();
+        Ok(())
+    }
+
+    /// What became of a write.
+    #[wasm_bindgen(unchecked_return_type = "unknown")]
+    pub fn fate(&self, id: &str) -> Result<JsValue, JsValue> {
+        let id = parse(id)?;
+        Ok(to_js(&self.driver.with_store(|store| store.fate(id))?))
+    }
+
+    /// Connection, queue and user.
+    #[wasm_bindgen(unchecked_return_type = "unknown")]
+    pub fn status(&self) -> Result<JsValue, JsValue> {
+        Ok(to_js(&self.driver.status()?))
+    }
+
+    /// Closes the database: connections end, an open transaction is rolled back, the files are released.
+    pub fn close(&self) -> Result<(), JsValue> {
+        panic::report_to(None);
+        let closed = self.driver.stop()?.close().map_err(Failure::from);
+        let released = self.files.take().map_or(Ok(()), Files::release);
+        Ok(closed.and(released)?)
+    }
+}
+
+async fn open_store(options: &Options, clock: &Clock) -> Result<(Store, Option<Files>), Failure> {
+    match options.storage {
+        StorageKind::Memory => {
+            let conn = Connection::open_in_memory().map_err(StoreError::from)?;
+            Ok((Store::open(conn, &options.schema, clock.replica_id())?, None))
+        }
+        StorageKind::Opfs => {
+            let files = Files::open(&options.name).await?;
+            let opened = files.connect().map_err(StoreError::from).and_then(|conn| Store::open(conn, &options.schema, clock.replica_id()));
+            match opened {
+                Ok(store) => Ok((store, Some(files))),
+                Err(error) => {
+                    // What went wrong first is what the application must hear.
+                    let _ = files.release();
+                    Err(error.into())
+                }
+            }
+        }
+    }
+}
+
+fn decode(call: &[u8]) -> Result<Call, Failure> {
+    Ok(Call::decode(call)?)
+}
+
+fn parse(id: &str) -> Result<TransactionId, Failure> {
+    TransactionId::parse(id).map_err(|_| Failure::new("UnknownWrite", format!("{id:?} is not the id of a write: use the id of a receipt")))
+}

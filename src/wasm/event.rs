@@ -1,0 +1,107 @@
+//! What the database says unasked, in the shapes that the worker passes on to the page.
+
+use crate::failure::{Failure, describe, to_js};
+use js_sys::{Function, Object, Reflect, Uint8Array};
+use seaworthy_engine::client::{Connection, Status as EngineStatus};
+use seaworthy_protocol::TransactionId;
+use seaworthy_store::{Counts, RejectedWrite};
+use serde::Serialize;
+use wasm_bindgen::JsValue;
+
+/// An event for the page.
+pub(crate) enum Event {
+    Status(Status),
+    NeedToken { renew: bool },
+    Live { id: u32, result: Result<Vec<u8>, Failure> },
+    Confirmed(Vec<TransactionId>),
+    Rejected(Vec<RejectedWrite>),
+    Error(Failure),
+}
+
+/// Everything that a badge can show.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Status {
+    pub connection: &'static str,
+    pub over_fetch: bool,
+    pub pending: u64,
+    pub blocked: u64,
+    pub rejected: u64,
+    pub last_synced_at_ms: Option<i64>,
+    pub user: Option<UserName>,
+    pub error: Option<StatusError>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct UserName {
+    pub issuer: String,
+    pub subject: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct StatusError {
+    pub code: String,
+    pub message: String,
+}
+
+impl Status {
+    pub(crate) fn new(engine: &EngineStatus, counts: &Counts, user: Option<UserName>, last_synced_at_ms: Option<i64>) -> Self {
+        Self {
+            connection: connection_name(engine.connection),
+            over_fetch: engine.over_fetch,
+            pending: counts.pending,
+            blocked: counts.blocked,
+            rejected: counts.rejected,
+            last_synced_at_ms,
+            user,
+            error: engine.error.as_ref().map(|error| StatusError { code: error.code.clone(), message: error.message.clone() }),
+        }
+    }
+}
+
+fn connection_name(connection: Connection) -> &'static str {
+    match connection {
+        Connection::Offline => "offline",
+        Connection::Connecting => "connecting",
+        Connection::Online => "online",
+        Connection::NeedsAuth => "needs-auth",
+        Connection::UpgradeRequired => "upgrade-required",
+        Connection::UserChanged => "user-changed",
+    }
+}
+
+/// The worker's callback.
+#[derive(Clone)]
+pub(crate) struct Emitter(pub Function);
+
+impl Emitter {
+    /// Delivers an event. What the callback throws is written to the console: it must not end what called it.
+    pub(crate) fn emit(&self, event: Event) {
+        if let Err(error) = self.0.call1(&JsValue::NULL, &event.into_js()) {
+            let (name, message) = describe(&error);
+            web_sys::console::error_1(&JsValue::from_str(&format!("a listener threw {name}: {message}")));
+        }
+    }
+}
+
+impl Event {
+    fn into_js(self) -> JsValue {
+        match self {
+            Self::Status(status) => object("status", [("status", to_js(&status))]),
+            Self::NeedToken { renew } => object("need-token", [("renew", JsValue::from_bool(renew))]),
+            Self::Live { id, result: Ok(buffer) } => object("live", [("id", id.into()), ("buffer", Uint8Array::from(buffer.as_slice()).into())]),
+            Self::Live { id, result: Err(failure) } => object("live", [("id", id.into()), ("error", failure.to_js())]),
+            Self::Confirmed(ids) => object("confirmed", [("ids", to_js(&ids))]),
+            Self::Rejected(writes) => object("rejected", [("writes", to_js(&writes))]),
+            Self::Error(failure) => object("error", [("error", failure.to_js())]),
+        }
+    }
+}
+
+fn object<const N: usize>(kind: &str, fields: [(&str, JsValue); N]) -> JsValue {
+    let object = Object::new();
+    for (name, value) in [("type", JsValue::from_str(kind))].into_iter().chain(fields) {
+        // Setting a property of a fresh plain object cannot fail.
+        let _ = Reflect::set(&object, &JsValue::from_str(name), &value);
+    }
+    object.into()
+}

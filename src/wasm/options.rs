@@ -1,0 +1,48 @@
+//! What `Database.open` is given, parsed once into types.
+
+use crate::failure::Failure;
+use seaworthy_store::Schema;
+use serde::Deserialize;
+use wasm_bindgen::JsValue;
+
+/// How to open a database.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Options {
+    /// Its name in this origin.
+    pub name: String,
+    /// Where its data are.
+    pub storage: StorageKind,
+    /// The declared schema.
+    pub schema: Schema,
+    /// Where it synchronises; absent: nowhere.
+    #[serde(default)]
+    pub sync: Option<Sync>,
+    /// Whether to connect at once.
+    #[serde(default)]
+    pub online: bool,
+}
+
+/// Where the data are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StorageKind {
+    /// Files of the origin.
+    Opfs,
+    /// Gone when the worker ends.
+    Memory,
+}
+
+/// The server.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Sync {
+    /// The absolute base of the endpoints, such as `https://example.org/sync/v1`.
+    pub url: String,
+}
+
+impl Options {
+    /// Reads a plain object.
+    pub(crate) fn from_js(options: &JsValue) -> Result<Self, Failure> {
+        let text = js_sys::JSON::stringify(options).ok().and_then(|text| text.as_string()).unwrap_or_default();
+        serde_json::from_str(&text).map_err(|error| Failure::new("SchemaMismatch", format!("the options or the schema cannot be read: {error}")))
+    }
+}
