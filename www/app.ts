@@ -1,12 +1,12 @@
 // The demo: shows the todos of whoever is signed in on this device, or the sign-in.
 
 import { fill, h } from './element.js';
+import { failure } from './failure.js';
 import { Screen } from './screen.js';
 import { Session } from './session.js';
 import { rememberedUser, rememberUser } from './user.js';
 import { signInPage } from './view/sign-in.js';
 import { Toasts } from './view/toast.js';
-import { failure } from './wording.js';
 
 const toasts = new Toasts();
 const place = h('div', { class: 'place' });

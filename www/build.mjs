@@ -47,9 +47,7 @@ async function bundle(packageDir, minify) {
 
 async function packagedAssets(packageDir) {
   const { precache } = await import(pathToFileURL(path.join(packageDir, 'precache.js')).href);
-  return Promise.all(
-    precache.map(async (url) => ({ name: path.basename(new URL(url).pathname), bytes: await readFile(fileURLToPath(url)) })),
-  );
+  return Promise.all(precache.map(async (url) => ({ name: path.basename(new URL(url).pathname), bytes: await readFile(fileURLToPath(url)) })));
 }
 
 async function buildServiceWorker({ outDir, minify, release, files, shell }) {

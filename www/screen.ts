@@ -2,6 +2,7 @@
 
 import type { Status } from 'seaworthy';
 import { type Child, fill, h, setAttribute } from './element.js';
+import { failure } from './failure.js';
 import { Feed } from './feed.js';
 import { icon } from './icon.js';
 import { FILTERS, type Filter, hashOf, type Place, placeOf } from './model.js';
@@ -17,7 +18,7 @@ import { Sidebar } from './view/sidebar.js';
 import { SyncPanel } from './view/sync-panel.js';
 import type { Toasts } from './view/toast.js';
 import { Welcome } from './view/welcome.js';
-import { count, failure } from './wording.js';
+import { count } from './wording.js';
 import type { Undo } from './workspace.js';
 import { writesOf } from './writes.js';
 
@@ -79,11 +80,22 @@ export class Screen {
     this.account = new Account(session.user, { signOut });
     this.menuButton = h(
       'button',
-      { class: 'tool menu-button', type: 'button', 'aria-label': 'Lists', 'aria-controls': 'sidebar', 'aria-expanded': 'false', on: { click: () => this.showMenu(true) } },
+      {
+        class: 'tool menu-button',
+        type: 'button',
+        'aria-label': 'Lists',
+        'aria-controls': 'sidebar',
+        'aria-expanded': 'false',
+        on: { click: () => this.showMenu(true) },
+      },
       icon('menu'),
     );
     this.layout = this.makeLayout();
-    this.feed = new Feed(session.db, () => this.show(), (error) => this.fail(error));
+    this.feed = new Feed(
+      session.db,
+      () => this.show(),
+      (error) => this.fail(error),
+    );
     this.listen();
   }
 

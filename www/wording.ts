@@ -1,6 +1,6 @@
-// What the page says about connections, writes and failures, in words of a person and not of the machine.
+// What the page says about connections and writes, in words of a person and not of the machine.
 
-import { type Change, SeaworthyError, type Status } from 'seaworthy';
+import type { RowChange, Status } from 'seaworthy';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -8,8 +8,10 @@ const DAY_MS = 24 * HOUR_MS;
 
 export type Tone = 'calm' | 'busy' | 'off' | 'problem';
 
+const UNABLE: ReadonlySet<Status['connection']> = new Set(['needs-auth', 'upgrade-required', 'user-changed']);
+
 export function toneOf(status: Status): Tone {
-  if (status.rejected > 0 || status.connection === 'needs-auth' || status.connection === 'upgrade-required') return 'problem';
+  if (status.rejected > 0 || UNABLE.has(status.connection)) return 'problem';
   if (status.connection === 'online') return status.pending > 0 ? 'busy' : 'calm';
   return status.connection === 'connecting' ? 'busy' : 'off';
 }
@@ -25,6 +27,8 @@ export function briefly(status: Status, switchedOff: boolean): string {
       return 'Not signed in';
     case 'upgrade-required':
       return 'Out of date';
+    case 'user-changed':
+      return 'Another user';
     case 'closed':
       return 'Closed';
     default:
@@ -50,6 +54,8 @@ export function atLength(status: Status, switchedOff: boolean): string {
       return 'The server does not accept this sign-in. Your changes are kept on this device until you sign in again.';
     case 'upgrade-required':
       return 'This page is older than the server. Reload it; your changes are kept.';
+    case 'user-changed':
+      return 'The data on this device belongs to somebody else. Sign out, then in again.';
     case 'closed':
       return 'The database is closed. Reload the page to open it again.';
     default:
@@ -71,27 +77,11 @@ export function count(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? '' : 's'}`;
 }
 
-const FAILURES: Readonly<Record<string, string>> = {
-  ConstraintViolation: 'That does not fit what is there now: it may have been deleted meanwhile.',
-  QuotaExceeded: 'This device has no room left for the change. Free some space, then try again.',
-  StorageUnavailable: 'The browser does not let this page keep data. Allow storage for this site, or leave the private window.',
-  InsecureContext: 'Browsers keep data only for secure pages. Open this page over https, or on localhost.',
-  WorkerFailed: 'The database could not be started. Reload the page; if that does not help, check whether something blocks its worker.',
-  SchemaMismatch: 'The data on this device belongs to another version of this page. Reload it to get the newest.',
-  TransactionTimeout: 'The change took too long and was not made. Try again.',
-  UserChanged: 'The data on this device belongs to somebody else. Sign out, then in again.',
-  Closed: 'The database was closed before the change was made. Reload the page and try again.',
-};
-
-export function failure(error: unknown): string {
-  if (error instanceof SeaworthyError) return FAILURES[error.code] ?? error.message;
-  return error instanceof Error ? error.message : String(error);
-}
-
 const REASONS: Readonly<Record<string, string>> = {
   forbidden: 'You may not change this.',
-  constraint: 'It does not fit what is on the server: something that it belongs to is gone.',
-  too_large: 'It is larger than the server accepts.',
+  constraint: 'It does not fit what is on the server.',
+  foreign_key: 'Its list has been deleted meanwhile.',
+  row_deleted: 'It has been deleted meanwhile.',
 };
 
 export function reason(code: string, message: string): string {
@@ -102,26 +92,27 @@ export function reason(code: string, message: string): string {
 export type Names = ReadonlyMap<string, string>;
 
 /** A write in a line: what a person did. */
-export function deed(changes: readonly Change[], names: Names): string {
-  const direct = changes.filter((change) => !change.indirect);
-  const [first] = direct;
+export function deed(changes: readonly RowChange[], names: Names): string {
+  const [first] = changes;
   if (!first) return 'Changed something';
-  if (direct.length === 1) return single(first, names);
-  const noun = direct.every((change) => change.table === 'todos') ? 'todo' : 'row';
-  const verbs: Record<Change['op'], string> = { insert: 'Added', update: 'Changed', delete: 'Deleted' };
-  if (first.table === 'lists' && first.op === 'insert') return `Brought back ${single(first, names).slice('Added '.length)}`;
-  if (!direct.every((change) => change.op === first.op)) return `Changed ${count(direct.length, noun)}`;
-  return `${first.op === 'update' && 'position' in first.new ? 'Reordered' : verbs[first.op]} ${count(direct.length, noun)}`;
+  if (changes.length === 1) return single(first, names);
+  const list = changes.find((change) => change.table === 'lists');
+  if (list) return `${single(list, names)} with ${count(changes.length - 1, 'todo')}`;
+  const same = changes.every((change) => change.op === first.op);
+  const verb = !same ? 'Changed' : first.op === 'update' && 'position' in first.new ? 'Reordered' : VERBS[first.op];
+  return `${verb} ${count(changes.length, 'todo')}`;
 }
 
-function single(change: Change, names: Names): string {
+const VERBS: Readonly<Record<RowChange['op'], string>> = { insert: 'Added', update: 'Changed', delete: 'Deleted' };
+
+function single(change: RowChange, names: Names): string {
   const list = change.table === 'lists';
   const label = list ? 'name' : 'title';
   const known = change.op === 'delete' ? change.old[label] : change.op === 'insert' ? change.new[label] : names.get(String(change.key.id));
   const what = `${list ? 'the list ' : ''}“${String(known ?? '…')}”`;
   if (change.op === 'insert') return `Added ${what}`;
   if (change.op === 'delete') return `Deleted ${what}`;
-  if (label in change.new) return `Renamed ${list ? 'a list' : '“' + String(change.old[label] ?? '…') + '”'} to “${String(change.new[label])}”`;
+  if (label in change.new) return `Renamed ${list ? 'the list ' : ''}“${String(change.old[label] ?? '…')}” to “${String(change.new[label])}”`;
   if ('done' in change.new) return `${change.new.done ? 'Completed' : 'Reopened'} ${what}`;
   if ('note' in change.new) return `Changed the note of ${what}`;
   return 'position' in change.new ? `Moved ${what}` : `Changed ${what}`;

@@ -1,7 +1,7 @@
 // One user's lists and todos: every write that the demo makes. A write is on this device when its promise is kept,
 // and travels to the server by itself. Whatever deletes something answers how to bring it back.
 
-import { type Statement, sql } from 'seaworthy';
+import { type Sql, sql } from 'seaworthy';
 import { between } from './order.js';
 import type { AppDatabase, List, Todo } from './schema.js';
 
@@ -81,9 +81,7 @@ export class Workspace {
   }
 
   private async place(todo: Todo, before: string | null, after: string | null): Promise<void> {
-    const rows = await this.db.all(
-      sql<Placed>`SELECT id, position FROM todos WHERE list_id = ${todo.list_id} AND id <> ${todo.id} ORDER BY position, id`,
-    );
+    const rows = await this.db.all(sql<Placed>`SELECT id, position FROM todos WHERE list_id = ${todo.list_id} AND id <> ${todo.id} ORDER BY position, id`);
     const positionOf = (id: string | null) => rows.find((row) => row.id === id)?.position ?? null;
     const position = between(positionOf(before), positionOf(after));
     if (position !== null) await this.db.exec(sql`UPDATE todos SET position = ${position} WHERE id = ${todo.id}`);
@@ -96,19 +94,19 @@ interface Placed {
   readonly position: number;
 }
 
-function renumber(id: string, before: string | null, others: readonly Placed[]): Statement[] {
+function renumber(id: string, before: string | null, others: readonly Placed[]): Sql[] {
   const ids = others.map((row) => row.id);
   const at = before === null ? 0 : ids.indexOf(before) + 1;
   return [...ids.slice(0, at), id, ...ids.slice(at)].map((row, index) => sql`UPDATE todos SET position = ${index + 1} WHERE id = ${row}`);
 }
 
-function insertList(list: List): Statement {
+function insertList(list: List): Sql {
   return sql`
     INSERT INTO lists (id, name, owner_id, position, created_at)
     VALUES (${list.id}, ${list.name}, ${list.owner_id}, ${list.position}, ${list.created_at})`;
 }
 
-function insertTodo(todo: Todo): Statement {
+function insertTodo(todo: Todo): Sql {
   return sql`
     INSERT INTO todos (id, list_id, title, done, note, position, owner_id, created_at, updated_at)
     VALUES (${todo.id}, ${todo.list_id}, ${todo.title}, ${todo.done}, ${todo.note}, ${todo.position},

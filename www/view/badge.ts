@@ -10,7 +10,13 @@ export class Badge {
   private readonly detail = h('span', { class: 'badge-detail' });
 
   constructor(open: () => void) {
-    this.node = h('button', { class: 'badge', type: 'button', 'aria-haspopup': 'dialog', on: { click: open } }, h('span', { class: 'badge-dot' }), this.label, this.detail);
+    this.node = h(
+      'button',
+      { class: 'badge', type: 'button', 'aria-haspopup': 'dialog', on: { click: open } },
+      h('span', { class: 'badge-dot' }),
+      this.label,
+      this.detail,
+    );
   }
 
   update(status: Status, switchedOff: boolean, now: number): void {

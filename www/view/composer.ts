@@ -27,7 +27,13 @@ export class Composer {
         },
       },
     });
-    this.node = h('form', { class: 'composer', on: { submit: (event) => this.submit(event) } }, icon('add'), this.field, h('button', { class: 'composer-button' }, 'Add'));
+    this.node = h(
+      'form',
+      { class: 'composer', on: { submit: (event) => this.submit(event) } },
+      icon('add'),
+      this.field,
+      h('button', { class: 'composer-button' }, 'Add'),
+    );
   }
 
   setList(name: string): void {

@@ -17,6 +17,13 @@ export function failedCover(text: string): HTMLElement {
 }
 
 function cover(title: string, text: string, ...actions: HTMLElement[]): HTMLElement {
-  const card = h('div', { class: 'cover-card', role: 'status' }, h('div', { class: 'cover-mark' }, icon('anchor')), h('h1', {}, title), h('p', {}, text), ...actions);
+  const card = h(
+    'div',
+    { class: 'cover-card', role: 'status' },
+    h('div', { class: 'cover-mark' }, icon('anchor')),
+    h('h1', {}, title),
+    h('p', {}, text),
+    ...actions,
+  );
   return h('main', { class: 'cover' }, card);
 }

@@ -30,12 +30,21 @@ export function lettersEnabled(): boolean {
 
 export function helpDialog(): Dialog {
   const rows = SHORTCUTS.flatMap(([keys, what]) => [h('dt', {}, ...keys.split(' ').map((key) => h('kbd', {}, key))), h('dd', {}, what)]);
-  const letters = h('input', { type: 'checkbox', role: 'switch', class: 'switch', on: { change: () => setPreference('letters', letters.checked ? null : 'off') } });
+  const letters = h('input', {
+    type: 'checkbox',
+    role: 'switch',
+    class: 'switch',
+    on: { change: () => setPreference('letters', letters.checked ? null : 'off') },
+  });
   letters.checked = lettersEnabled();
   return new Dialog(
     'Help',
     'card',
-    h('p', { class: 'help-text' }, 'Your todos live in a database in this browser. Switch the network off, change what you like, reload, and switch it on again: everything finds its way.'),
+    h(
+      'p',
+      { class: 'help-text' },
+      'Your todos live in a database in this browser. Switch the network off, change what you like, reload, and switch it on again: everything finds its way.',
+    ),
     h('dl', { class: 'shortcuts' }, ...rows),
     h('label', { class: 'offline-switch' }, h('span', {}, 'Single letters are shortcuts'), letters),
   );

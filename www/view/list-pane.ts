@@ -39,7 +39,11 @@ export class ListPane {
       () => this.todos.focusCurrent(),
     );
     this.todos = new TodoList({ ...actions, leave: () => this.composer.focus() });
-    this.clear = h('button', { class: 'button button-quiet clear', type: 'button', on: { click: () => this.list && actions.clearCompleted(this.list, this.done) } }, 'Clear completed');
+    this.clear = h(
+      'button',
+      { class: 'button button-quiet clear', type: 'button', on: { click: () => this.list && actions.clearCompleted(this.list, this.done) } },
+      'Clear completed',
+    );
     for (const filter of FILTERS) this.filters.set(filter, h('a', { class: 'filter', 'data-filter': filter }, LABELS[filter]));
     this.node = h(
       'section',

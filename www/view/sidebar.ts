@@ -31,7 +31,16 @@ export class Sidebar {
     private readonly actions: SidebarActions,
   ) {
     this.offline = new OfflineSwitch((offline) => actions.setOffline(offline));
-    this.field = h('input', { type: 'text', name: 'list', class: 'new-list-field', placeholder: 'New list', 'aria-label': 'New list', maxlength: MAX_NAME_LENGTH, autocomplete: 'off', enterkeyhint: 'done' });
+    this.field = h('input', {
+      type: 'text',
+      name: 'list',
+      class: 'new-list-field',
+      placeholder: 'New list',
+      'aria-label': 'New list',
+      maxlength: MAX_NAME_LENGTH,
+      autocomplete: 'off',
+      enterkeyhint: 'done',
+    });
     this.field.addEventListener('keydown', (event) => event.key === 'Escape' && this.field.blur());
     this.node = h(
       'aside',
@@ -43,7 +52,13 @@ export class Sidebar {
         'div',
         { class: 'sidebar-foot' },
         this.offline.node,
-        h('div', { class: 'foot-row' }, accountButton(user, () => actions.openAccount()), appearanceButton(), helpButton(() => actions.openHelp())),
+        h(
+          'div',
+          { class: 'foot-row' },
+          accountButton(user, () => actions.openAccount()),
+          appearanceButton(),
+          helpButton(() => actions.openHelp()),
+        ),
       ),
     );
   }
@@ -57,7 +72,10 @@ export class Sidebar {
       this.items.set(list.id, item);
       item.update(list, model.counts.get(list.id)?.active ?? 0, model.place.listId === list.id);
     }
-    arrange(this.list, lists.flatMap((list) => this.items.get(list.id)?.node ?? []));
+    arrange(
+      this.list,
+      lists.flatMap((list) => this.items.get(list.id)?.node ?? []),
+    );
   }
 
   setOffline(offline: boolean): void {
@@ -89,7 +107,12 @@ class ListItem {
     private list: List,
     private readonly actions: SidebarActions,
   ) {
-    this.link = h('a', { class: 'list-link', draggable: 'false', on: { dblclick: () => this.edit(), keydown: (event) => this.keydown(event) } }, this.name, this.count);
+    this.link = h(
+      'a',
+      { class: 'list-link', draggable: 'false', on: { dblclick: () => this.edit(), keydown: (event) => this.keydown(event) } },
+      this.name,
+      this.count,
+    );
     this.rename = h('button', { class: 'tool', type: 'button', title: 'Rename', on: { click: () => this.edit() } }, icon('edit'));
     this.remove = h('button', { class: 'tool', type: 'button', title: 'Delete', on: { click: () => actions.deleteList(this.list) } }, icon('trash'));
     this.node = h('li', { class: 'list', 'data-id': list.id }, this.link, h('div', { class: 'tools' }, this.rename, this.remove));

@@ -1,6 +1,6 @@
 // What waits to be sent, and what the server refused and why.
 
-import type { Status, Write } from 'seaworthy';
+import type { PendingWrite, RejectedWrite, Status } from 'seaworthy';
 import { type Child, fill, h, setText } from '../element.js';
 import { ago, atLength, deed, type Names, reason } from '../wording.js';
 import { Dialog } from './dialog.js';
@@ -11,13 +11,13 @@ const MAX_LISTED = 50;
 
 export interface SyncPanelActions {
   setOffline(offline: boolean): void;
-  retry(write: Write): void;
-  discard(write: Write): void;
+  retry(write: RejectedWrite): void;
+  discard(write: RejectedWrite): void;
 }
 
 export interface Writes {
-  readonly pending: readonly Write[];
-  readonly rejected: readonly Write[];
+  readonly pending: readonly PendingWrite[];
+  readonly rejected: readonly RejectedWrite[];
   readonly names: Names;
 }
 
@@ -52,25 +52,30 @@ export class SyncPanel {
     );
   }
 
-  private rejectedItem(write: Write, names: Names): HTMLLIElement {
+  private rejectedItem(write: RejectedWrite, names: Names): HTMLLIElement {
     const what = deed(write.changes, names);
     return h(
       'li',
       { class: 'write' },
       h('span', { class: 'write-deed' }, what),
-      h('span', { class: 'write-reason' }, reason(write.code ?? '', write.message ?? '')),
+      h('span', { class: 'write-reason' }, reason(write.reason, write.message)),
       h(
         'div',
         { class: 'write-actions' },
         h('button', { class: 'button', type: 'button', 'aria-label': `Try again: ${what}`, on: { click: () => this.actions.retry(write) } }, 'Try again'),
-        h('button', { class: 'button button-quiet', type: 'button', 'aria-label': `Discard: ${what}`, on: { click: () => this.actions.discard(write) } }, 'Discard'),
+        h(
+          'button',
+          { class: 'button button-quiet', type: 'button', 'aria-label': `Discard: ${what}`, on: { click: () => this.actions.discard(write) } },
+          'Discard',
+        ),
       ),
     );
   }
 }
 
-function pendingItem(write: Write, names: Names): HTMLLIElement {
-  return h('li', { class: 'write' }, h('span', { class: 'write-deed' }, deed(write.changes, names)));
+function pendingItem(write: PendingWrite, names: Names): HTMLLIElement {
+  const when = ago(write.committedAt, Date.now());
+  return h('li', { class: 'write' }, h('span', { class: 'write-deed' }, deed(write.changes, names)), h('span', { class: 'write-when' }, when));
 }
 
 function section(title: string, kind: string, items: readonly HTMLLIElement[], total: number): HTMLElement {

@@ -45,7 +45,10 @@ export class TodoList {
     const present = new Set(todos.map((todo) => todo.id));
     for (const [id] of this.rows) if (!present.has(id)) this.rows.delete(id);
     for (const todo of todos) this.show(todo);
-    arrange(this.node, this.ordered().map((row) => row.node));
+    arrange(
+      this.node,
+      this.ordered().map((row) => row.node),
+    );
     if (!this.current || !present.has(this.current)) this.setCurrent(todos[Math.min(Math.max(focusedIndex, 0), todos.length - 1)]?.id ?? null);
     if (focusedIndex >= 0 && !this.node.contains(document.activeElement)) this.focusIndex(Math.min(focusedIndex, todos.length - 1));
   }
@@ -140,7 +143,10 @@ export class TodoList {
     const todo = this.shown[from];
     if (!todo) return;
     this.shown = moved(this.shown, from, to);
-    arrange(this.node, this.ordered().map((row) => row.node));
+    arrange(
+      this.node,
+      this.ordered().map((row) => row.node),
+    );
     this.actions.move(todo, this.shown[to - 1]?.id ?? null, this.shown[to + 1]?.id ?? null);
   }
 }

@@ -35,7 +35,12 @@ export class TodoRow {
     this.todo = todo;
     const titleId = `title-${todo.id}`;
     this.grip = h('button', { class: 'grip', type: 'button', 'data-command': 'grip' }, icon('grip'));
-    this.tick = h('input', { type: 'checkbox', class: 'tick', 'aria-labelledby': titleId, on: { change: () => actions.setDone(this.todo, this.tick.checked) } });
+    this.tick = h('input', {
+      type: 'checkbox',
+      class: 'tick',
+      'aria-labelledby': titleId,
+      on: { change: () => actions.setDone(this.todo, this.tick.checked) },
+    });
     this.title = h('button', { class: 'title', id: titleId, type: 'button', title: 'Edit', on: { click: () => this.editTitle() } }, this.titleText);
     this.note = h('button', { class: 'note', type: 'button', on: { click: () => this.editNote() } });
     this.noteTool = h('button', { class: 'tool', type: 'button', title: 'Note', on: { click: () => this.editNote() } }, icon('note'));

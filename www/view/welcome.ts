@@ -12,7 +12,16 @@ export class Welcome {
   private readonly field: HTMLInputElement;
 
   constructor(private readonly addList: (name: string) => void) {
-    this.field = h('input', { class: 'text-field', type: 'text', name: 'first-list', placeholder: 'Name a list', 'aria-label': 'Name of the new list', maxlength: MAX_NAME_LENGTH, autocomplete: 'off', enterkeyhint: 'done' });
+    this.field = h('input', {
+      class: 'text-field',
+      type: 'text',
+      name: 'first-list',
+      placeholder: 'Name a list',
+      'aria-label': 'Name of the new list',
+      maxlength: MAX_NAME_LENGTH,
+      autocomplete: 'off',
+      enterkeyhint: 'done',
+    });
     const chips = SUGGESTIONS.map((name) => h('button', { class: 'chip', type: 'button', on: { click: () => addList(name) } }, name));
     this.node = h(
       'section',
@@ -20,7 +29,12 @@ export class Welcome {
       h('div', { class: 'cover-mark' }, icon('anchor')),
       h('h1', {}, 'Calm water'),
       h('p', {}, 'There are no lists yet. Start one; it works with or without a network.'),
-      h('form', { class: 'welcome-form', on: { submit: (event) => this.submit(event) } }, this.field, h('button', { class: 'button button-primary' }, 'Create')),
+      h(
+        'form',
+        { class: 'welcome-form', on: { submit: (event) => this.submit(event) } },
+        this.field,
+        h('button', { class: 'button button-primary' }, 'Create'),
+      ),
       h('div', { class: 'chips', role: 'group', 'aria-label': 'Suggestions' }, ...chips),
       this.hint,
     );
@@ -28,7 +42,10 @@ export class Welcome {
 
   /** `seen` says whether the server's lists have ever arrived on this device. */
   update(seen: boolean, online: boolean): void {
-    setText(this.hint, seen ? '' : online ? 'Looking for lists that you have on the server…' : 'Lists that you have on the server appear when there is a connection.');
+    setText(
+      this.hint,
+      seen ? '' : online ? 'Looking for lists that you have on the server…' : 'Lists that you have on the server appear when there is a connection.',
+    );
   }
 
   focus(): void {
