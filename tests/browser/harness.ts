@@ -1,0 +1,215 @@
+// Both browsers behind one small interface: Chromium through playwright-core, Firefox through puppeteer-core (WebDriver BiDi).
+// A profile is what two people at two machines have: storage, locks and service workers of its own.
+
+import { type BrowserContext, chromium, type Page as PlaywrightPage } from 'playwright-core';
+import puppeteer, { type KeyInput, type BrowserContext as PuppeteerContext, type Page as PuppeteerPage } from 'puppeteer-core';
+// @ts-expect-error a plain JavaScript module of the build
+import { chromiumArgs, need } from '../../scripts/browsers.mjs';
+import { pause } from './server.js';
+
+export const BROWSERS = ['chromium', 'firefox'] as const;
+export type BrowserName = (typeof BROWSERS)[number];
+
+/** How long `until` waits unless told. */
+export const PATIENCE_MS = 15_000;
+const POLL_MS = 40;
+
+export interface PageOptions {
+  readonly width?: number;
+  readonly height?: number;
+}
+
+/** A running browser. */
+export interface TestBrowser {
+  readonly name: BrowserName;
+  /** A profile with nothing in it. */
+  profile(): Promise<Profile>;
+  close(): Promise<void>;
+}
+
+/** Storage of its own, with any number of tabs. */
+export interface Profile {
+  page(options?: PageOptions): Promise<TestPage>;
+  /** The browser's own emulation of a network that is away. Chromium only. */
+  setOffline(offline: boolean): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface Driver {
+  goto(url: string): Promise<unknown>;
+  reload(): Promise<unknown>;
+  evaluate<R, A>(run: (argument: A) => R, argument: A): Promise<Awaited<R>>;
+  click(selector: string): Promise<void>;
+  hover(selector: string): Promise<void>;
+  type(text: string): Promise<void>;
+  press(keys: string): Promise<void>;
+  screenshot(file: string): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** One tab. */
+export class TestPage {
+  /** What the console said as an error, and what was thrown without being caught. */
+  readonly problems: string[] = [];
+
+  constructor(private readonly driver: Driver) {}
+
+  goto(url: string): Promise<unknown> {
+    return this.driver.goto(url);
+  }
+
+  reload(): Promise<unknown> {
+    return this.driver.reload();
+  }
+
+  /** Runs a function in the page. */
+  run<R, A = undefined>(run: (argument: A) => R, argument?: A): Promise<Awaited<R>> {
+    return this.driver.evaluate(run, argument as A);
+  }
+
+  click(selector: string): Promise<void> {
+    return this.driver.click(selector);
+  }
+
+  hover(selector: string): Promise<void> {
+    return this.driver.hover(selector);
+  }
+
+  /** Types into whatever has the focus. */
+  type(text: string): Promise<void> {
+    return this.driver.type(text);
+  }
+
+  /** Presses a key, with modifiers before it: `Alt+ArrowDown`. */
+  press(keys: string): Promise<void> {
+    return this.driver.press(keys);
+  }
+
+  /** Replaces the text of a field. */
+  async fill(selector: string, text: string): Promise<void> {
+    await this.driver.click(selector);
+    await this.run((at) => document.querySelector<HTMLInputElement>(at)?.select(), selector);
+    await this.driver.type(text);
+  }
+
+  screenshot(file: string): Promise<unknown> {
+    return this.driver.screenshot(file);
+  }
+
+  /** Waits until `run` answers something true in the page, and answers it. A failure says what was awaited, and what is seen. */
+  async until<R, A = undefined>(what: string, run: (argument: A) => R, argument?: A, patienceMs = PATIENCE_MS): Promise<Awaited<R>> {
+    const deadline = Date.now() + patienceMs;
+    let last: unknown = null;
+    while (Date.now() < deadline) {
+      // While a page is being replaced, there is nothing to ask.
+      const answer = await this.driver.evaluate(run, argument as A).catch((error: unknown) => {
+        last = error;
+        return null;
+      });
+      if (answer) return answer;
+      await pause(POLL_MS);
+    }
+    const seen = await this.driver.evaluate(() => document.body?.innerText ?? '', undefined).catch(() => '(nothing)');
+    const problems = this.problems.length > 0 ? `\nconsole: ${this.problems.join('\n         ')}` : '';
+    const failed = last instanceof Error ? `\nlast failure: ${last.message}` : '';
+    throw new Error(`Waited ${patienceMs} ms for: ${what}.\nThe page shows:\n${seen}${problems}${failed}`);
+  }
+
+  close(): Promise<void> {
+    return this.driver.close();
+  }
+}
+
+/** Starts a browser. */
+export async function launch(name: BrowserName): Promise<TestBrowser> {
+  return name === 'chromium' ? launchChromium() : launchFirefox();
+}
+
+async function launchChromium(): Promise<TestBrowser> {
+  const browser = await chromium.launch({ executablePath: need('chromium'), headless: true, args: chromiumArgs });
+  return {
+    name: 'chromium',
+    profile: async () => chromiumProfile(await browser.newContext()),
+    close: () => browser.close(),
+  };
+}
+
+function chromiumProfile(context: BrowserContext): Profile {
+  return {
+    page: async ({ width = 1100, height = 760 } = {}) => {
+      const page = await context.newPage();
+      await page.setViewportSize({ width, height });
+      const tested = new TestPage(chromiumDriver(page));
+      page.on('console', (message) => message.type() === 'error' && tested.problems.push(message.text()));
+      page.on('pageerror', (error) => tested.problems.push(error.message));
+      return tested;
+    },
+    setOffline: (offline) => context.setOffline(offline),
+    close: () => context.close(),
+  };
+}
+
+function chromiumDriver(page: PlaywrightPage): Driver {
+  return {
+    goto: (url) => page.goto(url),
+    reload: () => page.reload(),
+    evaluate: (run, argument) => page.evaluate(run as never, argument) as never,
+    click: (selector) => page.click(selector, { timeout: PATIENCE_MS }),
+    hover: (selector) => page.hover(selector, { timeout: PATIENCE_MS }),
+    type: (text) => page.keyboard.type(text),
+    press: (keys) => page.keyboard.press(keys),
+    screenshot: (file) => page.screenshot({ path: file }),
+    close: () => page.close(),
+  };
+}
+
+async function launchFirefox(): Promise<TestBrowser> {
+  const browser = await puppeteer.launch({
+    browser: 'firefox',
+    executablePath: need('firefox'),
+    headless: true,
+    extraPrefsFirefox: { 'privacy.reduceTimerPrecision': false },
+  });
+  return {
+    name: 'firefox',
+    profile: async () => firefoxProfile(await browser.createBrowserContext()),
+    close: () => browser.close(),
+  };
+}
+
+function firefoxProfile(context: PuppeteerContext): Profile {
+  return {
+    page: async ({ width = 1100, height = 760 } = {}) => {
+      const page = await context.newPage();
+      await page.setViewport({ width, height });
+      const tested = new TestPage(firefoxDriver(page));
+      page.on('console', (message) => message.type() === 'error' && tested.problems.push(message.text()));
+      page.on('pageerror', (error) => tested.problems.push(error instanceof Error ? error.message : String(error)));
+      return tested;
+    },
+    setOffline: () => Promise.reject(new Error('Firefox has no emulation of a network that is away: use a Wire.')),
+    close: () => context.close(),
+  };
+}
+
+function firefoxDriver(page: PuppeteerPage): Driver {
+  return {
+    goto: (url) => page.goto(url),
+    reload: () => page.reload(),
+    evaluate: (run, argument) => page.evaluate(run as never, argument as never) as never,
+    click: (selector) => page.locator(selector).setTimeout(PATIENCE_MS).click(),
+    hover: (selector) => page.locator(selector).setTimeout(PATIENCE_MS).hover(),
+    type: (text) => page.keyboard.type(text),
+    press: (keys) => pressTogether(page, keys.split('+') as KeyInput[]),
+    screenshot: (file) => page.screenshot({ path: file as `${string}.png` }),
+    close: () => page.close(),
+  };
+}
+
+async function pressTogether(page: PuppeteerPage, keys: KeyInput[]): Promise<void> {
+  const [last, ...modifiers] = [...keys].reverse();
+  if (last === undefined) return;
+  for (const modifier of modifiers) await page.keyboard.down(modifier);
+  await page.keyboard.press(last);
+  for (const modifier of modifiers) await page.keyboard.up(modifier);
+}
