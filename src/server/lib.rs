@@ -1,1 +1,3 @@
-//! seaworthy-server
+//! The Seaworthy server.
+
+pub mod storage;

@@ -1,0 +1,127 @@
+//! The embedded storage without threads or a runtime: what the server's writer thread drives, and the simulator.
+//!
+//! The clock and all randomness are inputs.
+
+use super::{
+    decide,
+    error::{OpenError, StorageError},
+    internal,
+    migration::Migration,
+    pull, replica, start,
+    stream::Streams,
+    table::Tables,
+};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use seaworthy_engine::{
+    client::User,
+    session::{Admission, Pulled},
+};
+use seaworthy_protocol::{Cursor, Epoch, Incarnation, Position, Push, ReplicaId, TransactionResult};
+use std::{path::PathBuf, sync::Arc};
+
+/// Where the database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// Nowhere: it goes when it is closed.
+    Memory,
+    /// In a file, with its write-ahead log beside it.
+    File(PathBuf),
+}
+
+/// Random input of one start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fresh {
+    /// Names the history, if it begins now.
+    pub epoch: Epoch,
+    /// Names this run.
+    pub incarnation: Incarnation,
+}
+
+/// The embedded database with the one connection that writes.
+#[derive(Debug)]
+pub struct SqliteCore {
+    conn: Connection,
+    streams: Arc<Streams>,
+    epoch: Epoch,
+    incarnation: Incarnation,
+}
+
+impl SqliteCore {
+    /// Opens or creates the database, runs the migrations that it lacks, checks the tables and begins a run.
+    pub fn open(location: &Location, tables: &Tables, migrations: &[Migration], fresh: Fresh, now_ms: i64) -> Result<Self, OpenError> {
+        let mut conn = start::connect(location)?;
+        let (streams, epoch) = start::start(&mut conn, tables, migrations, fresh, now_ms)?;
+        Ok(Self { conn, streams: Arc::new(streams), epoch, incarnation: fresh.incarnation })
+    }
+
+    /// Looks up the replica, or creates it for this user.
+    pub fn admit(&mut self, user: &User, replica: ReplicaId, now_ms: i64) -> Result<Admission, StorageError> {
+        let group = self.group()?;
+        let admission = group.admit(user, replica, now_ms)?;
+        group.commit()?;
+        Ok(admission)
+    }
+
+    /// Decides a push in a database transaction of its own. When it fails, nothing was decided.
+    pub fn decide(&mut self, user: &User, push: &Push, now_ms: i64) -> Result<Vec<TransactionResult>, StorageError> {
+        let group = self.group()?;
+        let results = group.decide(user, push, now_ms)?;
+        group.commit()?;
+        Ok(results)
+    }
+
+    /// Reads what the user may see and `cursor` does not have, in one snapshot.
+    pub fn pull(&self, user: &User, cursor: Option<Cursor>) -> Result<Pulled, StorageError> {
+        pull::pull(&self.conn, &self.streams, self.incarnation, user, cursor)
+    }
+
+    /// The end of the log.
+    pub fn head(&self) -> Result<Position, StorageError> {
+        Ok(internal::head(&self.conn)?)
+    }
+
+    /// The connection, for looking at the tables themselves. Writes through it are writes from outside.
+    pub fn connection(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// Begins a database transaction that decides several pushes with one wait for the disk.
+    pub fn group(&mut self) -> Result<Group<'_>, StorageError> {
+        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // A parent may come after its child within a transaction; each is checked at its end.
+        tx.pragma_update(None, "defer_foreign_keys", true)?;
+        Ok(Group { tx, streams: &self.streams, epoch: self.epoch })
+    }
+
+    /// What connections that read need to know.
+    pub(super) fn shared(&self) -> (Arc<Streams>, Epoch, Incarnation) {
+        (self.streams.clone(), self.epoch, self.incarnation)
+    }
+}
+
+/// Decisions that become durable together. Dropped without [`Group::commit`], none of them was made.
+pub struct Group<'c> {
+    tx: Transaction<'c>,
+    streams: &'c Streams,
+    epoch: Epoch,
+}
+
+impl Group<'_> {
+    /// See [`SqliteCore::admit`].
+    pub fn admit(&self, user: &User, replica: ReplicaId, now_ms: i64) -> Result<Admission, StorageError> {
+        let last_sequence = replica::find_or_create(&self.tx, user, replica, now_ms)?;
+        Ok(Admission { epoch: self.epoch, last_sequence })
+    }
+
+    /// See [`SqliteCore::decide`].
+    pub fn decide(&self, user: &User, push: &Push, now_ms: i64) -> Result<Vec<TransactionResult>, StorageError> {
+        decide::decide(&self.tx, self.streams, user, push, now_ms)
+    }
+
+    /// Makes the decisions durable. Answers the end of the log.
+    pub fn commit(self) -> Result<Position, StorageError> {
+        let head = internal::head(&self.tx)?;
+        self.tx.commit()?;
+        Ok(head)
+    }
+}

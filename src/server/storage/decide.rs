@@ -1,0 +1,135 @@
+//! Decides pushed transactions in order: each exactly once, each whole or not at all.
+//!
+//! The caller holds a database transaction. In it a decision, the record that it was made and the log
+//! entry become durable together, or none of them does.
+
+use super::{
+    apply::{self, Dropped, Failure},
+    change::{self, Rejection},
+    error::{RecordError, StorageError},
+    internal, replica,
+    stream::Streams,
+    tracking,
+};
+use rusqlite::Connection;
+use seaworthy_engine::client::User;
+use seaworthy_protocol::{Changes, Outcome, Push, RejectCode, ReplicaId, Sequence, Transaction, TransactionResult, limits};
+
+/// Decides a push. Nothing behind a gap or a reused identity is looked at.
+pub fn decide(conn: &Connection, streams: &Streams, user: &User, push: &Push, now_ms: i64) -> Result<Vec<TransactionResult>, StorageError> {
+    check_limits(push)?;
+    let mut last = replica::find_or_create(conn, user, push.replica, now_ms)?;
+    let mut results = Vec::with_capacity(push.transactions.len());
+    for transaction in &push.transactions {
+        let outcome = one(conn, streams, user, push.replica, transaction, last, now_ms)?;
+        let ends_batch = matches!(outcome, Outcome::Gap { .. } | Outcome::IdentityReused | Outcome::RetryLater { .. });
+        results.push(TransactionResult { sequence: transaction.sequence, outcome });
+        if ends_batch {
+            break;
+        }
+        last = last.max(transaction.sequence);
+    }
+    Ok(results)
+}
+
+fn check_limits(push: &Push) -> Result<(), StorageError> {
+    let count = push.transactions.len();
+    if count > limits::MAX_PUSH_TRANSACTIONS {
+        return Err(StorageError::TooManyTransactions { count });
+    }
+    match push.transactions.iter().map(|transaction| transaction.after.len()).find(|count| *count > limits::MAX_AFTER) {
+        Some(count) => Err(StorageError::TooManyDependencies { count }),
+        None => Ok(()),
+    }
+}
+
+fn one(
+    conn: &Connection,
+    streams: &Streams,
+    user: &User,
+    replica: ReplicaId,
+    transaction: &Transaction,
+    last: Sequence,
+    now_ms: i64,
+) -> Result<Outcome, StorageError> {
+    let hash = transaction.changes.hash();
+    if transaction.sequence <= last {
+        return Ok(match replica::seen(conn, replica, transaction.sequence)? {
+            Some(seen) if seen.id == transaction.id.0 && seen.hash == hash => seen.outcome,
+            Some(_) => Outcome::IdentityReused,
+            // Sequences begin at 1, and every decided one has its record.
+            None => Outcome::Gap { expected: last.next() },
+        });
+    }
+    if transaction.sequence != last.next() {
+        return Ok(Outcome::Gap { expected: last.next() });
+    }
+    let outcome = match replica::seen_id(conn, user, transaction)? {
+        Some(seen) if seen.hash == hash => seen.outcome,
+        Some(_) => {
+            let rejection = Rejection::new(RejectCode::BadValue, "the transaction's id was used before for other changes: choose a random one");
+            replica::rejected(internal::head(conn)?, rejection)
+        }
+        None => judge(conn, streams, user, replica, transaction, now_ms)?,
+    };
+    replica::remember(conn, replica, transaction, hash, &outcome)?;
+    Ok(outcome)
+}
+
+fn judge(conn: &Connection, streams: &Streams, user: &User, replica: ReplicaId, transaction: &Transaction, now_ms: i64) -> Result<Outcome, StorageError> {
+    if let Some(needed) = replica::first_rejected(conn, replica, &transaction.after)? {
+        let message = format!("transaction {}, on which this one builds, was rejected", needed.0);
+        return Ok(replica::rejected(internal::head(conn)?, Rejection::new(RejectCode::DependsOn, message)));
+    }
+    conn.prepare_cached("SAVEPOINT seaworthy_transaction")?.execute([])?;
+    let applied = in_savepoint(conn, streams, user, &transaction.changes);
+    if applied.is_err() {
+        conn.prepare_cached("ROLLBACK TO seaworthy_transaction")?.execute([])?;
+    }
+    conn.prepare_cached("RELEASE seaworthy_transaction")?.execute([])?;
+    let (captured, dropped) = match applied {
+        Ok(applied) => applied,
+        Err(Stopped::Rejected(rejection)) => return Ok(replica::rejected(internal::head(conn)?, rejection)),
+        Err(Stopped::Failed(error)) => return Err(error),
+    };
+    let bytes = rmp_serde::to_vec_named(&captured).map_err(RecordError::from)?;
+    let position = internal::append_log(conn, Some((replica.0, transaction.id.0)), now_ms, &bytes)?;
+    tracking::track(conn, streams, &captured, position)?;
+    Ok(if dropped.rows.is_empty() { Outcome::Applied { position } } else { Outcome::Merged { position, dropped: dropped.rows } })
+}
+
+enum Stopped {
+    Rejected(Rejection),
+    Failed(StorageError),
+}
+
+impl From<StorageError> for Stopped {
+    fn from(error: StorageError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Rejected(rejection) => Self::Rejected(rejection),
+            Failure::Sqlite(error) => Self::Failed(error.into()),
+        }
+    }
+}
+
+fn in_savepoint(conn: &Connection, streams: &Streams, user: &User, changes: &Changes) -> Result<(Changes, Dropped), Stopped> {
+    let changes = change::resolve(streams, changes).map_err(Stopped::Rejected)?;
+    let mut session = tracking::record(conn, streams).map_err(StorageError::from)?;
+    let dropped = apply::apply(conn, user, &changes)?;
+    let captured = tracking::captured(&mut session, streams).map_err(|error| match error {
+        // Cascades made more of it than one log entry may hold.
+        StorageError::Recorded(RecordError::Changeset(error)) => Stopped::Rejected(Rejection::new(RejectCode::BadValue, error.to_string())),
+        error => Stopped::Failed(error),
+    })?;
+    if dropped.direct && !captured.is_empty() {
+        let message = "a row that this transaction updates is gone, and its other changes would stand without it";
+        return Err(Stopped::Rejected(Rejection::new(RejectCode::RowDeleted, message)));
+    }
+    Ok((captured, dropped))
+}

@@ -1,0 +1,149 @@
+//! The embedded SQLite database behind [`Storage`]: one thread writes, a few connections read.
+
+use super::{
+    Storage,
+    core::{Fresh, Location, SqliteCore},
+    error::{OpenError, StorageError},
+    migration::Migration,
+    pull, replica, start,
+    stream::Streams,
+    table::Tables,
+    writer::Writer,
+};
+use futures_util::future::BoxFuture;
+use rusqlite::Connection;
+use seaworthy_engine::{
+    client::User,
+    session::{Admission, Pulled},
+};
+use seaworthy_protocol::{Cursor, Epoch, Incarnation, Position, Push, ReplicaId, TransactionResult};
+use std::{
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::spawn_blocking,
+};
+
+/// Connections that read at the same time. More requests wait for one.
+const READERS: usize = 4;
+
+/// See the module.
+#[derive(Debug)]
+pub struct EmbeddedStorage {
+    writer: Writer,
+    readers: Arc<Readers>,
+    /// Held for as long as this server uses the database.
+    _lock: File,
+}
+
+#[derive(Debug)]
+struct Readers {
+    idle: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+    streams: Arc<Streams>,
+    epoch: Epoch,
+    incarnation: Incarnation,
+}
+
+impl EmbeddedStorage {
+    /// Opens or creates the database file, and brings it up to date.
+    pub fn open(path: &Path, tables: &Tables, migrations: &[Migration]) -> Result<Self, OpenError> {
+        let lock = lock(path)?;
+        let core = SqliteCore::open(&Location::File(path.to_owned()), tables, migrations, fresh()?, now_ms())?;
+        let (streams, epoch, incarnation) = core.shared();
+        let idle = (0..READERS).map(|_| start::connect_reader(path)).collect::<Result<_, _>>()?;
+        let readers = Readers { idle: Mutex::new(idle), permits: Semaphore::new(READERS), streams, epoch, incarnation };
+        Ok(Self { writer: Writer::spawn(core)?, readers: Arc::new(readers), _lock: lock })
+    }
+
+    async fn read<T: Send + 'static>(&self, read: impl FnOnce(&Connection, &Readers) -> Result<T, StorageError> + Send + 'static) -> Result<T, StorageError> {
+        let readers = self.readers.clone();
+        let _permit = self.readers.permits.acquire().await.map_err(|_| StorageError::Stopping)?;
+        let work = spawn_blocking(move || {
+            let conn = readers.take()?;
+            let result = read(&conn, &readers);
+            readers.give_back(conn);
+            result
+        });
+        work.await.map_err(|_| StorageError::Failed)?
+    }
+}
+
+impl Readers {
+    fn take(&self) -> Result<Connection, StorageError> {
+        // A reader leaves the list as it was even if it panics.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().ok_or(StorageError::Busy)
+    }
+
+    fn give_back(&self, conn: Connection) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+    }
+}
+
+impl Storage for EmbeddedStorage {
+    fn admit(&self, user: User, replica: ReplicaId) -> BoxFuture<'_, Result<Admission, StorageError>> {
+        Box::pin(async move {
+            let epoch = self.readers.epoch;
+            let known = user.clone();
+            match self.read(move |conn, _| replica::find(conn, &known, replica)).await? {
+                Some(last_sequence) => Ok(Admission { epoch, last_sequence }),
+                None => self.writer.admit(user, replica).await,
+            }
+        })
+    }
+
+    fn decide(&self, user: User, push: Push) -> BoxFuture<'_, Result<Vec<TransactionResult>, StorageError>> {
+        Box::pin(self.writer.decide(user, push))
+    }
+
+    fn pull(&self, user: User, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Pulled, StorageError>> {
+        Box::pin(self.read(move |conn, readers| pull::pull(conn, &readers.streams, readers.incarnation, &user, cursor)))
+    }
+
+    fn head(&self) -> watch::Receiver<Position> {
+        self.writer.head()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            // All readers first: the last connection to close is the writer's, which may then empty the write-ahead log.
+            if let Ok(permits) = self.readers.permits.acquire_many(READERS as u32).await {
+                self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                self.readers.permits.close();
+                drop(permits);
+            }
+            self.writer.close().await;
+        })
+    }
+}
+
+/// Keeps a second server away from the same file: two would give out the same positions.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let lock_path = PathBuf::from(name);
+    let file = File::create(&lock_path).map_err(|source| OpenError::Lock { path: lock_path.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(OpenError::Lock { path: lock_path, source }),
+    }
+}
+
+fn fresh() -> Result<Fresh, OpenError> {
+    let (mut epoch, mut incarnation) = ([0; 16], [0; 16]);
+    getrandom::fill(&mut epoch).map_err(OpenError::Randomness)?;
+    getrandom::fill(&mut incarnation).map_err(OpenError::Randomness)?;
+    Ok(Fresh { epoch: Epoch(epoch), incarnation: Incarnation(incarnation) })
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,142 @@
+//! The server's own tables, which begin with `seaworthy_`, and their numbered versions.
+
+use super::error::OpenError;
+use rusqlite::{Connection, OptionalExtension, params};
+use seaworthy_protocol::{Epoch, Incarnation, Position};
+
+/// One batch per format, applied in order and once each.
+const FORMATS: &[&str] = &["
+    CREATE TABLE seaworthy_meta (
+        name TEXT NOT NULL PRIMARY KEY,
+        value ANY
+    ) STRICT, WITHOUT ROWID;
+
+    -- One row per run of the server. Positions from `start` on were announced by this run, up to the next one's start.
+    CREATE TABLE seaworthy_incarnations (
+        number INTEGER PRIMARY KEY,
+        id BLOB NOT NULL UNIQUE,
+        start INTEGER NOT NULL,
+        started_at_ms INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TABLE seaworthy_migrations (
+        number INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        hash BLOB NOT NULL,
+        applied_at_ms INTEGER NOT NULL,
+        tracked INTEGER NOT NULL
+    ) STRICT;
+
+    -- How each table was served last.
+    CREATE TABLE seaworthy_streams (
+        tbl TEXT NOT NULL PRIMARY KEY,
+        definition TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE seaworthy_replicas (
+        replica BLOB NOT NULL PRIMARY KEY,
+        issuer TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        last_sequence INTEGER NOT NULL,
+        created_at_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    -- Every decision, so that a retry gets the same answer.
+    CREATE TABLE seaworthy_seen (
+        replica BLOB NOT NULL,
+        sequence INTEGER NOT NULL,
+        id BLOB NOT NULL,
+        hash BLOB NOT NULL,
+        position INTEGER NOT NULL,
+        rejected INTEGER NOT NULL,
+        outcome BLOB NOT NULL,
+        PRIMARY KEY (replica, sequence)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX seaworthy_seen_id ON seaworthy_seen (id);
+
+    -- Accepted transactions in order, as the server's own session captured them. Entries without a replica are the server's own.
+    CREATE TABLE seaworthy_log (
+        position INTEGER PRIMARY KEY,
+        replica BLOB,
+        id BLOB,
+        decided_at_ms INTEGER NOT NULL,
+        changes BLOB NOT NULL
+    ) STRICT;
+
+    -- When a key of a bucket last changed, and whether it left.
+    CREATE TABLE seaworthy_rows (
+        tbl TEXT NOT NULL,
+        bucket TEXT NOT NULL,
+        key BLOB NOT NULL,
+        position INTEGER NOT NULL,
+        gone INTEGER NOT NULL,
+        PRIMARY KEY (tbl, bucket, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX seaworthy_rows_position ON seaworthy_rows (tbl, bucket, position);
+"];
+
+/// Creates or upgrades the tables.
+pub fn upgrade(conn: &mut Connection) -> Result<(), OpenError> {
+    let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'seaworthy_meta')";
+    let found = if tx.query_row(EXISTS, [], |row| row.get(0))? { meta_integer(&tx, "format")?.unwrap_or(0) } else { 0 };
+    let known = FORMATS.len() as i64;
+    if found > known {
+        return Err(OpenError::NewerFormat { found, known });
+    }
+    for format in FORMATS.iter().skip(found as usize) {
+        tx.execute_batch(format)?;
+    }
+    set_meta(&tx, "format", known)?;
+    tx.commit()?;
+    Ok(())
+}
+
+/// The history's epoch; `fresh` if it begins now.
+pub fn epoch(conn: &Connection, fresh: Epoch) -> rusqlite::Result<Epoch> {
+    conn.execute("INSERT INTO seaworthy_meta (name, value) VALUES ('epoch', ?1) ON CONFLICT DO NOTHING", [fresh.0])?;
+    conn.query_row("SELECT value FROM seaworthy_meta WHERE name = 'epoch'", [], |row| row.get(0)).map(Epoch)
+}
+
+/// A number of `seaworthy_meta`.
+pub fn meta_integer(conn: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
+    conn.prepare_cached("SELECT value FROM seaworthy_meta WHERE name = ?1")?.query_row([name], |row| row.get(0)).optional()
+}
+
+/// Sets a number of `seaworthy_meta`.
+pub fn set_meta(conn: &Connection, name: &str, value: i64) -> rusqlite::Result<()> {
+    conn.execute("INSERT INTO seaworthy_meta (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value", params![name, value])?;
+    Ok(())
+}
+
+/// Records that a run begins at `start`.
+pub fn append_incarnation(conn: &Connection, id: Incarnation, start: Position, now_ms: i64) -> rusqlite::Result<()> {
+    const APPEND: &str = "INSERT INTO seaworthy_incarnations (id, start, started_at_ms) VALUES (?1, ?2, ?3)";
+    conn.execute(APPEND, params![id.0, integer(start), now_ms])?;
+    Ok(())
+}
+
+/// The end of the log.
+pub fn head(conn: &Connection) -> rusqlite::Result<Position> {
+    conn.prepare_cached("SELECT coalesce(max(position), 0) FROM seaworthy_log")?.query_row([], |row| row.get(0).map(position))
+}
+
+/// Appends a log entry and gives its position.
+pub fn append_log(conn: &Connection, origin: Option<([u8; 16], [u8; 16])>, now_ms: i64, changes: &[u8]) -> rusqlite::Result<Position> {
+    const APPEND: &str = "
+        INSERT INTO seaworthy_log (position, replica, id, decided_at_ms, changes)
+        VALUES ((SELECT coalesce(max(position), 0) + 1 FROM seaworthy_log), ?1, ?2, ?3, ?4)";
+    let (replica, id) = origin.unzip();
+    conn.prepare_cached(APPEND)?.execute(params![replica, id, now_ms, changes])?;
+    Ok(position(conn.last_insert_rowid()))
+}
+
+/// A position as SQLite stores it. Positions grow by one per transaction and never come near the end of 63 bits.
+pub fn integer(position: Position) -> i64 {
+    i64::try_from(position.0).unwrap_or(i64::MAX)
+}
+
+/// A position as SQLite stored it.
+pub fn position(stored: i64) -> Position {
+    Position(stored.unsigned_abs())
+}

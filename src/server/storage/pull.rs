@@ -1,0 +1,128 @@
+//! Reads what a user may see and a replica does not have, in one snapshot.
+//!
+//! A replica is told the rows as they are now, never how they came about. A cursor that does not lie
+//! on this server's history starts again with everything.
+
+use super::{
+    binding::{Bound, values},
+    error::StorageError,
+    internal,
+    stream::{self, Stream, Streams},
+    tracking::decode_key,
+};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use seaworthy_engine::{client::User, session::Pulled};
+use seaworthy_protocol::{Checkpoint, Cursor, Incarnation, Position, Rows, Value, limits};
+
+/// Positions below this one cannot be continued from.
+pub const FLOOR: &str = "floor";
+
+/// Reads everything behind `cursor`.
+pub fn pull(conn: &Connection, streams: &Streams, incarnation: Incarnation, user: &User, cursor: Option<Cursor>) -> Result<Pulled, StorageError> {
+    let snapshot = conn.unchecked_transaction()?;
+    let head = internal::head(&snapshot)?;
+    let from = match cursor {
+        Some(cursor) if is_known(&snapshot, cursor, head)? => Some(cursor.position),
+        _ => None,
+    };
+    let mut rows = Vec::new();
+    for stream in streams.iter() {
+        let mut batch = Batch::new(stream);
+        match from {
+            Some(from) if from < head => since(&snapshot, stream, user, from, &mut batch)?,
+            Some(_) => {}
+            None => everything(&snapshot, stream, user, &mut batch)?,
+        }
+        rows.append(&mut batch.finish());
+    }
+    let checkpoint = Checkpoint { cursor: Cursor { position: head, incarnation }, reset: from.is_none() };
+    Ok(Pulled { rows, checkpoint })
+}
+
+/// Whether the run that announced the cursor is in this history, and reached it, and rows are tracked from there on.
+fn is_known(conn: &Connection, cursor: Cursor, head: Position) -> rusqlite::Result<bool> {
+    const RUN: &str = "
+        SELECT run.start, (SELECT min(later.start) FROM seaworthy_incarnations AS later WHERE later.number > run.number)
+        FROM seaworthy_incarnations AS run WHERE run.id = ?1";
+    let run = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?));
+    let Some((start, end)) = conn.prepare_cached(RUN)?.query_row([cursor.incarnation.0], run).optional()? else { return Ok(false) };
+    let floor = internal::meta_integer(conn, FLOOR)?.map_or(Position(0), internal::position);
+    let end = end.map_or(head, internal::position);
+    Ok((internal::position(start)..=end).contains(&cursor.position) && cursor.position >= floor)
+}
+
+fn everything(conn: &Connection, stream: &Stream, user: &User, batch: &mut Batch<'_>) -> Result<(), StorageError> {
+    let mut statement = conn.prepare_cached(&stream.sql.bucket_rows)?;
+    let mut rows = statement.query([stream.bucket_of_user(user)])?;
+    while let Some(row) = rows.next()? {
+        batch.row(values(row, 0, stream.columns.len())?);
+    }
+    Ok(())
+}
+
+fn since(conn: &Connection, stream: &Stream, user: &User, from: Position, batch: &mut Batch<'_>) -> Result<(), StorageError> {
+    const CHANGED: &str = "SELECT key, gone FROM seaworthy_rows WHERE tbl = ?1 AND bucket = ?2 AND position > ?3 ORDER BY position";
+    let bucket = stream.bucket_of_user(user);
+    let mut statement = conn.prepare_cached(CHANGED)?;
+    let mut changed = statement.query(params![stream.name, bucket, internal::integer(from)])?;
+    let mut select = conn.prepare_cached(&stream.sql.row)?;
+    while let Some(entry) = changed.next()? {
+        let key = decode_key(entry.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?;
+        if entry.get(1)? {
+            batch.gone(key);
+            continue;
+        }
+        let count = stream.columns.len();
+        let found = select.query_row(params_from_iter(key.iter().map(Bound)), |row| Ok((values(row, 0, count)?, stream::bucket(row, count)?))).optional()?;
+        match found {
+            Some((row, Some(holds))) if holds == bucket => batch.row(row),
+            // Changed from outside since it was tracked. It is not this user's any more.
+            _ => batch.gone(key),
+        }
+    }
+    Ok(())
+}
+
+/// Rows of one table in frames of bounded size.
+struct Batch<'s> {
+    stream: &'s Stream,
+    full: Vec<Rows>,
+    open: Rows,
+    size: usize,
+}
+
+impl<'s> Batch<'s> {
+    fn new(stream: &'s Stream) -> Self {
+        Self { stream, full: Vec::new(), open: Self::empty(stream), size: 0 }
+    }
+
+    fn empty(stream: &Stream) -> Rows {
+        Rows { table: stream.name.clone(), columns: stream.columns.clone(), key: stream.key.clone(), rows: Vec::new(), gone: Vec::new() }
+    }
+
+    fn row(&mut self, row: Vec<Value>) {
+        self.make_room(&row);
+        self.open.rows.push(row);
+    }
+
+    fn gone(&mut self, key: Vec<Value>) {
+        self.make_room(&key);
+        self.open.gone.push(key);
+    }
+
+    fn make_room(&mut self, values: &[Value]) {
+        let size: usize = values.iter().map(Value::wire_size).sum();
+        if self.size > 0 && self.size + size > limits::TARGET_ROWS_BYTES {
+            self.full.push(std::mem::replace(&mut self.open, Self::empty(self.stream)));
+            self.size = 0;
+        }
+        self.size += size;
+    }
+
+    fn finish(mut self) -> Vec<Rows> {
+        if self.size > 0 {
+            self.full.push(self.open);
+        }
+        self.full
+    }
+}
