@@ -1,6 +1,6 @@
 // The page of a signed-in user: views on one side, the database on the other, and what a person does in between.
 
-import type { Status } from 'seaworthy';
+import { SeaworthyError, type Status } from 'seaworthy';
 import { type Child, fill, h, setAttribute } from './element.js';
 import { failure } from './failure.js';
 import { Feed } from './feed.js';
@@ -115,7 +115,7 @@ export class Screen {
   private listen(): void {
     const { db } = this.session;
     const { signal } = this.ends;
-    const stops = [db.status.subscribe((status) => this.showStatus(status)), db.on('error', (error) => this.problem(error))];
+    const stops = [db.status.subscribe((status) => this.showStatus(status)), db.on('error', (error) => this.background(error))];
     const clock = setInterval(() => this.showStatus(this.status), CLOCK_MS);
     signal.addEventListener('abort', () => {
       clearInterval(clock);
@@ -275,6 +275,12 @@ export class Screen {
 
   private problem(error: unknown): void {
     if (!this.ends.signal.aborted) this.toasts.show(failure(error), undefined, 'problem');
+  }
+
+  /** What fails without a person having done anything: the badge tells of the network, so only what a person can help is said. */
+  private background(error: SeaworthyError): void {
+    if (error.cause instanceof SeaworthyError) this.problem(error.cause);
+    else if (!error.retryable) this.problem(error);
   }
 
   private fail(error: unknown): void {

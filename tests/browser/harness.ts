@@ -13,6 +13,7 @@ export type BrowserName = (typeof BROWSERS)[number];
 /** How long `until` waits unless told. */
 export const PATIENCE_MS = 15_000;
 const POLL_MS = 40;
+const DRAG_STEPS = 8;
 
 export interface PageOptions {
   readonly width?: number;
@@ -43,6 +44,7 @@ interface Driver {
   hover(selector: string): Promise<void>;
   type(text: string): Promise<void>;
   press(keys: string): Promise<void>;
+  mouse(step: 'move' | 'down' | 'up', x: number, y: number): Promise<void>;
   screenshot(file: string): Promise<unknown>;
   close(): Promise<void>;
 }
@@ -90,6 +92,24 @@ export class TestPage {
     await this.driver.click(selector);
     await this.run((at) => document.querySelector<HTMLInputElement>(at)?.select(), selector);
     await this.driver.type(text);
+  }
+
+  /** Drags what is under the middle of one element to the middle of another. */
+  async drag(from: string, to: string): Promise<void> {
+    const middles = (selectors: string[]) =>
+      selectors.map((selector) => {
+        const box = document.querySelector(selector)?.getBoundingClientRect();
+        return box ? { x: box.x + box.width / 2, y: box.y + box.height / 2 } : null;
+      });
+    const [start, end] = await this.run(middles, [from, to]);
+    if (!start || !end) throw new Error(`There is no ${start ? to : from} to drag.`);
+    await this.driver.mouse('move', start.x, start.y);
+    await this.driver.mouse('down', start.x, start.y);
+    for (let step = 1; step <= DRAG_STEPS; step++) {
+      const part = step / DRAG_STEPS;
+      await this.driver.mouse('move', start.x + (end.x - start.x) * part, start.y + (end.y - start.y) * part);
+    }
+    await this.driver.mouse('up', end.x, end.y);
   }
 
   screenshot(file: string): Promise<unknown> {
@@ -158,6 +178,7 @@ function chromiumDriver(page: PlaywrightPage): Driver {
     hover: (selector) => page.hover(selector, { timeout: PATIENCE_MS }),
     type: (text) => page.keyboard.type(text),
     press: (keys) => page.keyboard.press(keys),
+    mouse: (step, x, y) => (step === 'move' ? page.mouse.move(x, y) : page.mouse[step]()),
     screenshot: (file) => page.screenshot({ path: file }),
     close: () => page.close(),
   };
@@ -201,6 +222,7 @@ function firefoxDriver(page: PuppeteerPage): Driver {
     hover: (selector) => page.locator(selector).setTimeout(PATIENCE_MS).hover(),
     type: (text) => page.keyboard.type(text),
     press: (keys) => pressTogether(page, keys.split('+') as KeyInput[]),
+    mouse: (step, x, y) => (step === 'move' ? page.mouse.move(x, y) : page.mouse[step]()),
     screenshot: (file) => page.screenshot({ path: file as `${string}.png` }),
     close: () => page.close(),
   };

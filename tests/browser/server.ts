@@ -14,9 +14,9 @@ const READY_WITHIN_MS = 20_000;
 const STOP_WITHIN_MS = 10_000;
 
 export interface ServerOptions {
-  /** The folder that is served, in the project; the built demo unless told. */
+  /** The folder that is served, from the project; the built demo unless told. */
   readonly www?: string;
-  /** The folder of migrations, in the project; the demo's unless told. */
+  /** The folder of migrations, from the project; the demo's unless told. */
   readonly migrations?: string;
   /** The synchronised tables, as TOML; the demo's unless told. */
   readonly tables?: string;
@@ -107,8 +107,8 @@ export class TestServer {
     return [
       `listen = "127.0.0.1:${this.port}"`,
       `database = ${text(path.join(this.folder, 'seaworthy.db'))}`,
-      `migrations = ${text(path.join(ROOT, migrations))}`,
-      `www = ${text(path.join(ROOT, www))}`,
+      `migrations = ${text(path.resolve(ROOT, migrations))}`,
+      `www = ${text(path.resolve(ROOT, www))}`,
       '',
       '[auth]',
       'issuer = "seaworthy-test"',
