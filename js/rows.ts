@@ -69,10 +69,25 @@ function decoderOf({ table, origin }: ResultColumn, schema: Schema): Decoder | u
   };
 }
 
+/** A single value, decoded by the kind of its column. */
+export function decodeAs(kind: ColumnKind | undefined, value: SqlValue): unknown {
+  const decode = kind && DECODERS[kind];
+  return decode && value !== null ? decode(value) : value;
+}
+
 /** The kind of a column of the schema; `undefined` for anything else. */
 export function columnKind(schema: Schema, table: string, column: string): ColumnKind | undefined {
   const declared = schema[table]?.columns;
   return declared && Object.hasOwn(declared, column) ? declared[column]?.definition.kind : undefined;
+}
+
+/** The columns of a result that hold the primary key of a table of the schema: rows with equal ones are the same row. */
+export function keyColumns({ columns }: StatementAnswer, schema: Schema): readonly number[] {
+  for (const name of new Set(columns.map((column) => column.table))) {
+    const key = schema[name]?.primaryKey.map((column) => columns.findIndex(({ table, origin }) => table === name && origin === column));
+    if (key?.every((at) => at >= 0)) return key;
+  }
+  return [];
 }
 
 /** Text that is not JSON, which another writer may have stored, stays text. */
@@ -85,8 +100,7 @@ function parseJson(text: string): unknown {
 }
 
 function outOfRange(value: bigint, column: string): IntegerOutOfRange {
-  return new IntegerOutOfRange(
-    `${column} holds ${value}, which a JavaScript number cannot represent. Declare the column as integer({ mode: 'bigint' }).`,
-    { details: { column, value } },
-  );
+  return new IntegerOutOfRange(`${column} holds ${value}, which a JavaScript number cannot represent. Declare the column as integer({ mode: 'bigint' }).`, {
+    details: { column, value },
+  });
 }

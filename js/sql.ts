@@ -110,7 +110,14 @@ function place(strings: readonly string[], nth: number): string {
 
 function jsonList(values: readonly unknown[]): string {
   if (!Array.isArray(values)) throw new BadValue('sql.in takes an array.');
-  return `[${values.map((value, i) => jsonItem(toSqlValue(value, () => `sql.in: item ${i}`), i)).join()}]`;
+  return `[${values
+    .map((value, i) =>
+      jsonItem(
+        toSqlValue(value, () => `sql.in: item ${i}`),
+        i,
+      ),
+    )
+    .join()}]`;
 }
 
 function jsonItem(value: SqlValue, i: number): string {

@@ -1,0 +1,192 @@
+import { decodeAnswer, type StatementAnswer } from './answer.js';
+import { encodeCall, type Statement } from './call.js';
+import { Connection, type ConnectionListener, type WorkerSource } from './connection.js';
+import { Emitter } from './emitter.js';
+import { AuthRequired, errorFromWire, SeaworthyError, UserChanged } from './errors.js';
+import type { LiveQuery } from './live.js';
+import { LiveSet } from './live-set.js';
+import type { EngineEvent, OpenRequest, ReceiptMessage, StatusMessage } from './messages.js';
+import type { CallOptions, Runner, Write } from './query.js';
+import { Receipt, WritePromise } from './receipt.js';
+import { buildRows } from './rows.js';
+import type { Schema } from './schema.js';
+import type { Sql } from './sql.js';
+import { fromMessage, StatusSource } from './status.js';
+import { type TokenCallback, TokenSource } from './token.js';
+import { uuid } from './uuid.js';
+import { type RejectedWrite, Writes } from './writes.js';
+
+/** What `db.on` can listen to. */
+export interface DatabaseEvents {
+  /** The server refused a write; it is kept in `db.writes.rejected()`. */
+  readonly rejected: RejectedWrite;
+  /** The server accepted these writes. */
+  readonly confirmed: readonly string[];
+  /** A failure that no promise carries: of synchronisation, of storage, or of a write that nobody awaits. */
+  readonly error: SeaworthyError;
+}
+
+/** The parts of a database that its handle, its tables and its transactions share. */
+export class Core implements Runner<'database'>, ConnectionListener {
+  readonly schema: Schema;
+  readonly connection: Connection;
+  readonly status = new StatusSource();
+  readonly events = new Emitter<DatabaseEvents>();
+  readonly writes: Writes;
+  readonly liveQueries: LiveSet;
+  readonly #tokens: TokenSource;
+
+  constructor(source: WorkerSource, options: OpenRequest, schema: Schema, token: TokenCallback) {
+    this.schema = schema;
+    this.connection = new Connection(source, options, this);
+    this.writes = new Writes(this.connection, schema);
+    this.liveQueries = new LiveSet(this.connection, schema, (error) => this.report(error));
+    const give = (given: string | null): void => void this.connection.call({ op: 'token', token: given }).catch(() => {});
+    this.#tokens = new TokenSource(token, give, (error) => this.report(error));
+  }
+
+  async all<Row extends object>(query: Sql<Row>, options: CallOptions = {}): Promise<readonly Row[]> {
+    const call = encodeCall([single(query)]);
+    const [answer] = decodeAnswer(await this.connection.call({ op: 'read', call }, options.signal));
+    return rowsOf(answer, this.schema);
+  }
+
+  write<Row extends object>(make: () => Write<Row>, options: CallOptions = {}): Promise<Receipt<Row>> {
+    const run = async (): Promise<Receipt<Row>> => {
+      const write = make();
+      if (write.sets === 0) return new Receipt<Row>(NOTHING, [], this.writes);
+      const { receipt, answers } = await this.run([write], options);
+      return new Receipt(receipt, write.rows ?? rowsOf<Row>(answers[0], this.schema), this.writes);
+    };
+    return this.watch(run());
+  }
+
+  /** Runs statements in one transaction. */
+  async run(statements: readonly Statement[], options: CallOptions): Promise<{ receipt: ReceiptMessage; answers: StatementAnswer[] }> {
+    const call = encodeCall(statements);
+    const { receipt, buffer } = await this.connection.call({ op: 'write', request: uuid(), call }, options.signal);
+    return { receipt, answers: decodeAnswer(buffer) };
+  }
+
+  /** Lets a failure that nobody awaits reach `db.on('error')`. */
+  watch<T>(work: Promise<T>): Promise<T> {
+    return WritePromise.watch(work, (error) => this.events.emit('error', asError(error)));
+  }
+
+  live<Row extends object>(query: Sql<Row>): LiveQuery<Row> {
+    return this.liveQueries.query(query);
+  }
+
+  /** Starts the worker. Resolves when the database is open. */
+  async open(): Promise<void> {
+    this.noteStatus(await this.connection.open());
+    this.owner('this-tab');
+  }
+
+  /** There can be no database here. */
+  refuse(error: SeaworthyError): void {
+    this.connection.end(error);
+    this.status.update({ error: { code: error.code, message: error.message } });
+  }
+
+  /** Says whether a connection is wanted; a worker that is started later hears it too. */
+  async setOnline(wanted: boolean): Promise<void> {
+    this.connection.setOnline(wanted);
+    await this.connection.call({ op: 'online', wanted });
+  }
+
+  /** Asks the application for a token. */
+  authenticate(): Promise<void> {
+    return this.#tokens.demand(true);
+  }
+
+  /** Tells `db.on('error')`. */
+  report(error: SeaworthyError): void {
+    this.events.emit('error', error);
+  }
+
+  event(event: EngineEvent): void {
+    switch (event.type) {
+      case 'status':
+        this.noteStatus(event.status);
+        break;
+      case 'need-token':
+        void this.#tokens.demand(event.renew);
+        break;
+      case 'live':
+        this.liveQueries.receive(event);
+        break;
+      case 'confirmed':
+        this.writes.noteConfirmed(event.ids);
+        this.events.emit('confirmed', event.ids);
+        break;
+      case 'rejected':
+        for (const write of event.writes) {
+          this.writes.noteRejected(write);
+          this.events.emit('rejected', this.writes.toRejected(write));
+        }
+        break;
+      case 'error':
+        this.report(errorFromWire(event.error));
+        break;
+    }
+  }
+
+  owner(owner: 'this-tab' | 'other-tab'): void {
+    this.status.update({ owner });
+  }
+
+  restarted(): void {
+    this.status.update({ owner: 'opening' });
+    this.writes.restarted();
+    this.liveQueries.restarted();
+  }
+
+  failed(error: SeaworthyError): void {
+    this.status.update({ connection: 'offline', error: { code: error.code, message: error.message } });
+    this.report(error);
+  }
+
+  /** Closes the database in order, then ends everything. */
+  async close(error: SeaworthyError): Promise<void> {
+    this.connection.flush();
+    await Promise.race([this.connection.call({ op: 'close' }).catch(() => {}), new Promise((late) => setTimeout(late, CLOSE_PATIENCE_MS))]);
+    this.end(error);
+  }
+
+  /** Ends everything; what waits fails. */
+  end(error: SeaworthyError): void {
+    this.#tokens.stop();
+    this.connection.end(error);
+    this.status.update({ connection: 'closed', error: null });
+  }
+
+  /** Takes over a status, and reports what the application must act on. */
+  noteStatus(message: StatusMessage): void {
+    const before = this.status.getSnapshot().connection;
+    this.status.update(fromMessage(message));
+    if (message.connection === before) return;
+    const words = message.error?.message;
+    if (message.connection === 'needs-auth') this.report(new AuthRequired(words ?? 'Sign in, then call db.authenticate(). What is pending is kept.'));
+    if (message.connection === 'user-changed') this.report(new UserChanged(words ?? 'The token names another user than this database belongs to.'));
+  }
+}
+
+/** A worker that is busy for longer is ended as it is: what was committed is in the file. */
+const CLOSE_PATIENCE_MS = 2000;
+
+const NOTHING: ReceiptMessage = { id: null, sequence: null, changes: 0 };
+
+/** The rows of an answer; a repeated write whose rows were too many to keep has none. */
+export function rowsOf<Row extends object>(answer: StatementAnswer | undefined, schema: Schema): readonly Row[] {
+  return answer ? buildRows<Row>(answer, schema) : [];
+}
+
+/** A query as a statement that runs once. */
+export function single(query: Sql<object>): Statement {
+  return { text: query.text, values: query.values, sets: 1 };
+}
+
+function asError(thrown: unknown): SeaworthyError {
+  return thrown instanceof SeaworthyError ? thrown : new SeaworthyError('Internal', String(thrown), { cause: thrown });
+}

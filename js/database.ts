@@ -1,0 +1,200 @@
+import type { Core, DatabaseEvents } from './core.js';
+import { rowsOf, single } from './core.js';
+import { Closed } from './errors.js';
+import type { LiveQuery } from './live.js';
+import type { CallOptions } from './query.js';
+import { BatchReceipt, type Receipt, type TransactionReceipt } from './receipt.js';
+import type { Schema, Tables } from './schema.js';
+import type { AnyRow, Sql } from './sql.js';
+import type { StatusSource, User } from './status.js';
+import { type TableHandles, tableHandles } from './tables.js';
+import { type Transaction, type TransactionOptions, transact } from './transaction.js';
+import type { Writes } from './writes.js';
+
+/** What `open` knows of a handle. @internal */
+export interface Lifetime {
+  /** Resolves when the database is open. */
+  readonly ready: Promise<void>;
+  /** Gives up one reference; resolves when the database is closed, or was opened again. */
+  release(now: boolean): Promise<void>;
+  /** The handle is of no use any more. */
+  forget(): void;
+}
+
+/**
+ * An open database. Get one from `open(…)`.
+ * @example
+ * const db = open({ name: 'app', schema: app });
+ * const rows = await db.tables.todos.where({ done: false }).all();
+ */
+export class Database<S extends Tables = Tables> implements AsyncDisposable {
+  /** `await using db = open(…)` closes it, where the platform has it. */
+  declare readonly [Symbol.asyncDispose]: () => Promise<void>;
+  readonly #core: Core;
+  readonly #lifetime: Lifetime;
+  /** Its name in this origin. */
+  readonly name: string;
+  /**
+   * Resolves when the database is open; rejects with the reason when it cannot be. Calls queue behind it.
+   * @example
+   * await db.ready;
+   */
+  readonly ready: Promise<void>;
+  /**
+   * A handle for each table. The object has no prototype, so that no name collides.
+   * @example
+   * const { todos } = db.tables;
+   */
+  readonly tables: TableHandles<S, 'database'>;
+  /**
+   * Connection, queue and owner.
+   * @example
+   * db.status.subscribe(({ connection, pending }) => render(connection, pending));
+   */
+  readonly status: Pick<StatusSource, 'getSnapshot' | 'subscribe'>;
+  /**
+   * Writes that are under way or were refused.
+   * @example
+   * for (const write of await db.writes.rejected()) await write.discard();
+   */
+  readonly writes: Pick<Writes, 'pending' | 'rejected' | 'confirmed'>;
+
+  /** @internal */
+  constructor(name: string, schema: Schema<S>, core: Core, lifetime: Lifetime) {
+    this.#core = core;
+    this.#lifetime = lifetime;
+    this.name = name;
+    this.ready = lifetime.ready;
+    this.tables = tableHandles<S, 'database'>(schema, core);
+    this.status = core.status;
+    this.writes = core.writes;
+  }
+
+  /**
+   * The user that the database belongs to, once the server has said so; kept while offline.
+   * @example
+   * const mine = rows.filter((row) => row.owner_id === db.user?.subject);
+   */
+  get user(): User | null {
+    return this.#core.status.getSnapshot().user;
+  }
+
+  /**
+   * Runs a statement that writes, in a transaction of its own. `rows` of the receipt are those of RETURNING.
+   * @example
+   * const receipt = await db.exec(sql`UPDATE todos SET done = ${true} WHERE id = ${id}`);
+   */
+  exec<Row extends object = AnyRow>(query: Sql<Row>, options?: CallOptions): Promise<Receipt<Row>> {
+    return this.#core.write<Row>(() => single(query), options);
+  }
+
+  /**
+   * The rows of a query.
+   * @example
+   * const rows = await db.all(sql.as(app.todos)`SELECT * FROM todos WHERE list_id = ${list_id}`);
+   */
+  all<Row extends object>(query: Sql<Row>, options?: CallOptions): Promise<readonly Row[]> {
+    return this.#core.all(query, options);
+  }
+
+  /**
+   * The first row of a query, if there is one.
+   * @example
+   * const row = await db.get(sql<{ n: number }>`SELECT count(*) AS n FROM todos`);
+   */
+  async get<Row extends object>(query: Sql<Row>, options?: CallOptions): Promise<Row | undefined> {
+    return (await this.#core.all(query, options))[0];
+  }
+
+  /**
+   * Runs statements in one transaction and one round trip: all of them, or none.
+   * @example
+   * await db.batch([sql`DELETE FROM todos WHERE list_id = ${id}`, sql`DELETE FROM lists WHERE id = ${id}`]);
+   */
+  batch(queries: readonly Sql<object>[], options: CallOptions = {}): Promise<BatchReceipt> {
+    const run = async (): Promise<BatchReceipt> => {
+      const { receipt, answers } = await this.#core.run(queries.map(single), options);
+      const results = answers.map((answer) => ({ changes: answer.changes, rows: rowsOf(answer, this.#core.schema) }));
+      return new BatchReceipt(receipt, results, this.#core.writes);
+    };
+    return this.#core.watch(run());
+  }
+
+  /**
+   * Runs a callback in a transaction: commits when it returns, rolls back when it throws. Everything else waits meanwhile, so
+   * prefer `batch` where the statements are known; a transaction that is idle for 2 s or open for 10 s is rolled back.
+   * @example
+   * await db.transaction(async (tx) => {
+   *   const list = await tx.tables.lists.get(id);
+   *   if (list) await tx.tables.todos.insert({ list_id: list.id, title: list.name });
+   * });
+   */
+  transaction<T>(work: (tx: Transaction<S>) => Promise<T> | T, options: TransactionOptions = {}): Promise<TransactionReceipt<T>> {
+    return this.#core.watch(transact(this.#core, work, options));
+  }
+
+  /**
+   * A query whose result follows the data. Two with the same SQL and values share one watch.
+   * @example
+   * const live = db.live(sql.as(app.todos)`SELECT * FROM todos ORDER BY created_at`);
+   */
+  live<Row extends object>(query: Sql<Row>): LiveQuery<Row> {
+    return this.#core.live(query);
+  }
+
+  /**
+   * Calls `listener` at every event of that name, until the function that is returned is called.
+   * @example
+   * const stop = db.on('rejected', (write) => toast(write.message));
+   */
+  on<Name extends keyof DatabaseEvents>(name: Name, listener: (detail: DatabaseEvents[Name]) => void): () => void {
+    return this.#core.events.on(name, listener);
+  }
+
+  /**
+   * Whether a connection is wanted. Without one everything works, and what is written waits.
+   * @example
+   * await db.setOnline(!offlineSwitch.checked);
+   */
+  async setOnline(wanted: boolean): Promise<void> {
+    await this.#core.setOnline(wanted);
+  }
+
+  /**
+   * Asks the token callback again, after a sign-in.
+   * @example
+   * signInForm.onsubmit = async () => { await signIn(); await db.authenticate(); };
+   */
+  async authenticate(): Promise<void> {
+    await this.#core.authenticate();
+  }
+
+  /**
+   * Gives the handle back. The database closes a second after the last one, unless it is opened again; `now` does not wait.
+   * @example
+   * await db.close();
+   */
+  async close(options: { readonly now?: boolean } = {}): Promise<void> {
+    await this.#lifetime.release(options.now ?? false);
+  }
+
+  /**
+   * Closes the database for everyone in this page and deletes its data on this device. What is pending is lost.
+   * @example
+   * await db.delete();
+   */
+  async delete(options: CallOptions = {}): Promise<void> {
+    await this.#core.connection.call({ op: 'delete' }, options.signal);
+    this.#lifetime.forget();
+    this.#core.end(new Closed(`The database ${this.name} was deleted. Call open() again.`));
+  }
+}
+
+// Older browsers have no such symbol.
+if (Symbol.asyncDispose) {
+  Object.defineProperty(Database.prototype, Symbol.asyncDispose, {
+    value(this: Database): Promise<void> {
+      return this.close();
+    },
+  });
+}

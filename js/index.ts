@@ -1,0 +1,49 @@
+/**
+ * SQLite in the browser that works offline and synchronises.
+ * @module
+ */
+
+export type { Column, ColumnKind, OnDelete } from './column.js';
+export { blob, boolean, id, integer, json, real, text, timestamp } from './column.js';
+export type { DatabaseEvents } from './core.js';
+export type { Database } from './database.js';
+export type { WorkerFailure } from './errors.js';
+export {
+  AuthRequired,
+  BadSql,
+  BadValue,
+  Closed,
+  ConfirmTimeout,
+  ConstraintViolation,
+  InsecureContext,
+  IntegerOutOfRange,
+  LeaderLost,
+  NotAllowed,
+  QuotaExceeded,
+  SchemaMismatch,
+  SeaworthyError,
+  ServerSide,
+  StorageUnavailable,
+  TransactionTimeout,
+  UserChanged,
+  WorkerFailed,
+  WriteRejected,
+} from './errors.js';
+export type { LiveQuery } from './live.js';
+export type { OpenOptions, SyncOptions } from './open.js';
+export { open } from './open.js';
+export type { CallOptions, TableQuery } from './query.js';
+export type { BatchReceipt, Receipt, Result, TransactionReceipt } from './receipt.js';
+export type { Schema, SchemaOptions, Tables } from './schema.js';
+export { schema } from './schema.js';
+export type { AnyRow, SqlTag } from './sql.js';
+export { Sql, sql } from './sql.js';
+export type { Status, User } from './status.js';
+export type { InsertOf, RowOf, Table, TableOptions, UpdateOf } from './table.js';
+export { table } from './table.js';
+export type { Key, TableHandle } from './table-handle.js';
+export type { TokenCallback } from './token.js';
+export type { Transaction, TransactionOptions } from './transaction.js';
+export { uuid } from './uuid.js';
+export type { Bindable, SqlValue } from './value.js';
+export type { ConfirmOptions, PendingWrite, RejectedWrite, RowChange } from './writes.js';

@@ -1,0 +1,76 @@
+import { WorkerFailed, type WorkerFailure } from './errors.js';
+
+/** How long a worker may take until it says hello. */
+export const HELLO_MS = 5000;
+
+/** Starts the worker's script; one from another origin is wrapped in a module of this one, because browsers refuse it bare. */
+export function startWorker(url: string): Worker {
+  const options: WorkerOptions = { type: 'module', name: 'seaworthy' };
+  if (new URL(url, location.href).origin === location.origin) return new Worker(url, options);
+  const wrapper = URL.createObjectURL(new Blob([`import ${JSON.stringify(url)};`], { type: 'text/javascript' }));
+  try {
+    return new Worker(wrapper, options);
+  } finally {
+    // The fetch of the script has begun when the constructor returns.
+    setTimeout(() => URL.revokeObjectURL(wrapper), HELLO_MS);
+  }
+}
+
+/** Remembers whether the page's policy refused a worker, since the worker's own error event is mute. */
+export class PolicyWatch {
+  #violated: string | null = null;
+
+  constructor() {
+    document.addEventListener('securitypolicyviolation', this.#note);
+  }
+
+  /** The directive that refused, if one did. */
+  get violated(): string | null {
+    return this.#violated;
+  }
+
+  /** Stops watching. */
+  stop(): void {
+    document.removeEventListener('securitypolicyviolation', this.#note);
+  }
+
+  readonly #note = (event: SecurityPolicyViolationEvent): void => {
+    if (/^(worker|child|script|default)-src/.test(event.effectiveDirective)) this.#violated = event.effectiveDirective;
+  };
+}
+
+/** Finds out why a worker did not start, by asking for its script. */
+export async function diagnose(url: string, directive: string | null): Promise<WorkerFailed> {
+  if (directive) {
+    return failed(
+      'csp',
+      `The page's Content-Security-Policy (${directive}) forbids the worker. Add worker-src 'self', or blob: for a worker from another origin.`,
+    );
+  }
+  const foreign = new URL(url, location.href).origin !== location.origin;
+  let response: Response;
+  try {
+    response = await fetch(url, { signal: AbortSignal.timeout(HELLO_MS) });
+  } catch (error) {
+    if (foreign)
+      return failed(
+        'cross-origin',
+        `The worker at ${url} cannot be read from this origin. Serve it with Access-Control-Allow-Origin, or from the page's own origin.`,
+      );
+    const reason = error instanceof Error ? error.message : String(error);
+    return failed('not-found', `The worker could not be fetched from ${url} (${reason}). Check the network, or cache it with seaworthy/precache.`);
+  }
+  if (!response.ok) return failed('not-found', `The worker is not at ${url} (status ${response.status}). Copy worker.js there, or set workerUrl.`);
+  const type = response.headers.get('content-type') ?? 'no type';
+  if (!/javascript|ecmascript/.test(type)) {
+    return failed(
+      'wrong-type',
+      `${url} answers with ${type}, not JavaScript. Often a server gives index.html for unknown paths: copy worker.js there, or set workerUrl.`,
+    );
+  }
+  return failed('timeout', `The worker at ${url} did not start within ${HELLO_MS / 1000} s. Its script may not be this package's worker.js.`);
+}
+
+function failed(cause: WorkerFailure, message: string): WorkerFailed {
+  return new WorkerFailed(message, cause, { retryable: cause === 'not-found' || cause === 'timeout' });
+}

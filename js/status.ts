@@ -1,0 +1,99 @@
+import { isolated } from './emitter.js';
+import type { ConnectionState, StatusMessage } from './messages.js';
+
+/** The user that a database belongs to. */
+export interface User {
+  /** The token's `iss`. */
+  readonly issuer: string;
+  /** The token's `sub`. */
+  readonly subject: string;
+}
+
+/**
+ * What an application may show about a database.
+ * @example
+ * const badge = ({ connection, pending }: Status) => (pending > 0 ? `${pending} to send` : connection);
+ */
+export interface Status {
+  /** `offline`, `connecting`, `online`, `needs-auth`, `upgrade-required`, `user-changed`, or `closed`. */
+  readonly connection: ConnectionState | 'closed';
+  /** Who owns the database. `other-tab`: calls wait until that tab closes. */
+  readonly owner: 'opening' | 'this-tab' | 'other-tab';
+  /** Writes that the server has not confirmed. */
+  readonly pending: number;
+  /** Pending writes that cannot stand on what others wrote. */
+  readonly blocked: number;
+  /** Writes that the server refused and that were neither retried nor discarded. */
+  readonly rejected: number;
+  /** When the last checkpoint came. */
+  readonly lastSyncedAt: Date | null;
+  /** Whether fetch does the work because WebSockets are blocked. */
+  readonly overFetch: boolean;
+  /** The user, once the server has said who it is. */
+  readonly user: User | null;
+  /** The last failure, until it is over. */
+  readonly error: { readonly code: string; readonly message: string } | null;
+}
+
+const INITIAL: Status = {
+  connection: 'offline',
+  owner: 'opening',
+  pending: 0,
+  blocked: 0,
+  rejected: 0,
+  lastSyncedAt: null,
+  overFetch: false,
+  user: null,
+  error: null,
+};
+
+/** The status of a database. The snapshot keeps its identity until something changes. */
+export class StatusSource {
+  #snapshot = INITIAL;
+  readonly #listeners = new Set<(status: Status) => void>();
+
+  /**
+   * The status now: the same object until it changes.
+   * @example
+   * const { connection } = db.status.getSnapshot();
+   */
+  readonly getSnapshot = (): Status => this.#snapshot;
+
+  /**
+   * Calls back with the status, at once and whenever it changes.
+   * @example
+   * const stop = db.status.subscribe(({ pending }) => { badge.textContent = String(pending); });
+   */
+  readonly subscribe = (listener: (status: Status) => void, options: { readonly signal?: AbortSignal } = {}): (() => void) => {
+    if (options.signal?.aborted) return () => {};
+    // Each subscription is its own, even when the same function subscribes twice.
+    const own = (status: Status): void => listener(status);
+    const stop = (): void => void this.#listeners.delete(own);
+    this.#listeners.add(own);
+    options.signal?.addEventListener('abort', stop, { once: true });
+    isolated(() => own(this.#snapshot));
+    return stop;
+  };
+
+  /** Takes over what changed. */
+  update(change: Partial<Status>): void {
+    const next = { ...this.#snapshot, ...change };
+    if (JSON.stringify(next) === JSON.stringify(this.#snapshot)) return;
+    this.#snapshot = Object.freeze(next);
+    for (const listener of [...this.#listeners]) isolated(() => listener(next));
+  }
+}
+
+/** The engine's words in those of the package. */
+export function fromMessage(message: StatusMessage): Partial<Status> {
+  return {
+    connection: message.connection,
+    pending: message.pending,
+    blocked: message.blocked,
+    rejected: message.rejected,
+    lastSyncedAt: message.last_synced_at_ms === null ? null : new Date(message.last_synced_at_ms),
+    overFetch: message.over_fetch,
+    user: message.user,
+    error: message.error,
+  };
+}

@@ -1,0 +1,45 @@
+import { AuthRequired, type SeaworthyError } from './errors.js';
+
+/** Gives a token, or `null` when nobody is signed in. `renew`: the last one is no longer good. */
+export type TokenCallback = (options: { readonly renew: boolean }) => Promise<string | null> | string | null;
+
+const FIRST_RETRY_MS = 1000;
+const LAST_RETRY_MS = 30_000;
+
+/**
+ * Asks the application for a token when the engine needs one. A callback that fails, because the network is away, is asked
+ * again with longer and longer pauses; only the first failure of a series is reported.
+ */
+export class TokenSource {
+  readonly #callback: TokenCallback;
+  readonly #give: (token: string | null) => void;
+  readonly #report: (error: SeaworthyError) => void;
+  #turn = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(callback: TokenCallback, give: (token: string | null) => void, report: (error: SeaworthyError) => void) {
+    this.#callback = callback;
+    this.#give = give;
+    this.#report = report;
+  }
+
+  /** Gets a token and hands it on. A former demand is forgotten. */
+  async demand(renew: boolean, failures = 0): Promise<void> {
+    clearTimeout(this.#timer);
+    const turn = ++this.#turn;
+    try {
+      const token = await this.#callback({ renew });
+      if (turn === this.#turn) this.#give(token);
+    } catch (cause) {
+      if (turn !== this.#turn) return;
+      if (failures === 0) this.#report(new AuthRequired('The token callback of sync failed; it is called again.', { cause }));
+      this.#timer = setTimeout(() => void this.demand(renew, failures + 1), Math.min(FIRST_RETRY_MS * 2 ** failures, LAST_RETRY_MS));
+    }
+  }
+
+  /** Asks no more. */
+  stop(): void {
+    this.#turn++;
+    clearTimeout(this.#timer);
+  }
+}

@@ -1,0 +1,132 @@
+import { decodeAnswer, type StatementAnswer } from './answer.js';
+import { encodeCall, type Statement } from './call.js';
+import { type Core, rowsOf, single } from './core.js';
+import { LeaderLost, NotAllowed } from './errors.js';
+import type { LiveQuery } from './live.js';
+import type { CallOptions, Runner, Write } from './query.js';
+import { type Result, TransactionReceipt } from './receipt.js';
+import type { Schema, Tables } from './schema.js';
+import type { AnyRow, Sql } from './sql.js';
+import { type TableHandles, tableHandles } from './tables.js';
+import { uuid } from './uuid.js';
+
+/** How a transaction is run. */
+export interface TransactionOptions extends CallOptions {
+  /** Run the callback again when the worker that ran it went away. It must not have effects outside the transaction. */
+  readonly retry?: boolean;
+}
+
+const MAX_RUNS = 3;
+
+/**
+ * An interactive transaction: what is read and written through it is one step for everyone else.
+ * @example
+ * await db.transaction(async (tx) => {
+ *   const list = await tx.tables.lists.get(id);
+ *   if (list) await tx.exec(sql`UPDATE lists SET position = ${list.position + 1} WHERE id = ${id}`);
+ * });
+ */
+export class Transaction<S extends Tables = Tables> implements Runner<'transaction'> {
+  readonly #core: Core;
+  readonly #id: string;
+  readonly #running = new Set<Promise<unknown>>();
+  #ended = false;
+  /** The tables, as in `db.tables`; what writes gives a result instead of a receipt. */
+  readonly tables: TableHandles<S, 'transaction'>;
+
+  /** @internal */
+  constructor(core: Core, id: string) {
+    this.#core = core;
+    this.#id = id;
+    this.tables = tableHandles<S, 'transaction'>(core.schema as Schema<S>, this);
+  }
+
+  /**
+   * Runs a statement that writes.
+   * @example
+   * const { changes } = await tx.exec(sql`DELETE FROM todos WHERE done = ${true}`);
+   */
+  exec<Row extends object = AnyRow>(query: Sql<Row>): Promise<Result<Row>> {
+    return this.write<Row>(() => single(query));
+  }
+
+  /**
+   * The rows of a query, which sees what the transaction wrote.
+   * @example
+   * const rows = await tx.all(sql`SELECT * FROM todos`);
+   */
+  async all<Row extends object>(query: Sql<Row>): Promise<readonly Row[]> {
+    const [answer] = await this.#step([single(query)]);
+    return rowsOf(answer, this.#core.schema);
+  }
+
+  /**
+   * The first row of a query, if there is one.
+   * @example
+   * const row = await tx.get(sql<{ n: number }>`SELECT count(*) AS n FROM todos`);
+   */
+  async get<Row extends object>(query: Sql<Row>): Promise<Row | undefined> {
+    return (await this.all(query))[0];
+  }
+
+  /** @internal */
+  async write<Row extends object>(make: () => Write<Row>): Promise<Result<Row>> {
+    const write = make();
+    if (write.sets === 0) return { changes: 0, rows: [] };
+    const [answer] = await this.#step([write]);
+    return { changes: answer?.changes ?? 0, rows: write.rows ?? rowsOf<Row>(answer, this.#core.schema) };
+  }
+
+  /** @internal */
+  live<Row extends object>(): LiveQuery<Row> {
+    throw new NotAllowed('A transaction has no live queries: call db.live outside of it.');
+  }
+
+  /** Waits for calls that the callback did not await, and refuses later ones. @internal */
+  async settle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+    this.#ended = true;
+  }
+
+  async #step(statements: readonly Statement[]): Promise<StatementAnswer[]> {
+    if (this.#ended) throw new NotAllowed('The transaction has ended: await every call inside its callback.');
+    const step = this.#core.connection.call({ op: 'step', transaction: this.#id, call: encodeCall(statements) });
+    this.#running.add(step);
+    try {
+      return decodeAnswer(await step);
+    } finally {
+      this.#running.delete(step);
+    }
+  }
+}
+
+/** Runs a callback in a transaction: commits when it returns, rolls back when it throws. */
+export async function transact<S extends Tables, T>(
+  core: Core,
+  work: (tx: Transaction<S>) => Promise<T> | T,
+  { signal, retry = false }: TransactionOptions,
+): Promise<TransactionReceipt<T>> {
+  for (let run = 1; ; run++) {
+    try {
+      return await runOnce(core, work, signal);
+    } catch (error) {
+      if (!(error instanceof LeaderLost) || !retry || run >= MAX_RUNS) throw error;
+    }
+  }
+}
+
+async function runOnce<S extends Tables, T>(core: Core, work: (tx: Transaction<S>) => Promise<T> | T, signal?: AbortSignal): Promise<TransactionReceipt<T>> {
+  const transaction = uuid();
+  const tx = new Transaction<S>(core, transaction);
+  try {
+    await core.connection.call({ op: 'begin', transaction }, signal);
+    const value = await work(tx);
+    await tx.settle();
+    signal?.throwIfAborted();
+    return new TransactionReceipt(await core.connection.call({ op: 'commit', transaction, request: uuid() }), value, core.writes);
+  } catch (error) {
+    await tx.settle();
+    await core.connection.call({ op: 'rollback', transaction }).catch(() => {});
+    throw error;
+  }
+}

@@ -1,0 +1,34 @@
+import type { EngineEvent, FateMessage, OpenRequest, PendingMessage, ReceiptMessage, RejectedMessage, StatusMessage } from '../messages.js';
+
+/** The options of the wasm module's `Database.open`. */
+export type EngineOptions = Pick<OpenRequest, 'name' | 'storage' | 'schema' | 'sync' | 'online'>;
+
+/** The wasm module's database. Every failure throws `{ code, message, retryable, details }`. */
+export interface Engine {
+  read(call: Uint8Array): Uint8Array;
+  write(request: string, call: Uint8Array): { readonly receipt: ReceiptMessage; readonly buffer: Uint8Array; readonly repeated: boolean };
+  begin(): void;
+  step(call: Uint8Array): Uint8Array;
+  commit(request: string): ReceiptMessage;
+  rollback(): void;
+  acknowledge(requests: readonly string[]): undefined;
+  live_open(id: number, call: Uint8Array): Uint8Array;
+  live_close(id: number): undefined;
+  token(token: string | null): undefined;
+  online(wanted: boolean): undefined;
+  pending(): readonly PendingMessage[];
+  rejected(): readonly RejectedMessage[];
+  retry(id: string): ReceiptMessage;
+  discard(id: string): undefined;
+  fate(id: string): FateMessage;
+  status(): StatusMessage;
+  close(): void;
+}
+
+/** The wasm module's entry points. */
+export interface EngineModule {
+  readonly Database: {
+    open(options: EngineOptions, emit: (event: EngineEvent) => void): Promise<Engine>;
+    remove(name: string): Promise<void>;
+  };
+}

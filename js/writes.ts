@@ -1,0 +1,228 @@
+import type { Connection } from './connection.js';
+import { ConfirmTimeout, SeaworthyError, WriteRejected } from './errors.js';
+import type { PendingMessage, RejectedMessage, RowChangeMessage, TaggedValue } from './messages.js';
+import { Receipt } from './receipt.js';
+import { columnKind, decodeAs } from './rows.js';
+import type { Schema } from './schema.js';
+import type { SqlValue } from './value.js';
+
+/** How long to wait for the server. */
+export interface ConfirmOptions {
+  /** In milliseconds; without it as long as it takes. */
+  readonly timeout?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A row that a write changed, with values as the application sees them. */
+export interface RowChange {
+  readonly table: string;
+  readonly op: 'insert' | 'update' | 'delete';
+  readonly key: Readonly<Record<string, unknown>>;
+  /** The former values of the columns that changed. */
+  readonly old: Readonly<Record<string, unknown>>;
+  /** Their new values. */
+  readonly new: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * A write that the server has not confirmed.
+ * @example
+ * for (const write of await db.writes.pending()) console.log(write.committedAt, write.changes.length);
+ */
+export interface PendingWrite {
+  readonly id: string;
+  readonly committedAt: Date;
+  /** It may have reached the server. */
+  readonly sent: boolean;
+  /** It cannot stand on what others wrote, and waits for the server's decision. */
+  readonly blocked: boolean;
+  readonly changes: readonly RowChange[];
+}
+
+/**
+ * A write that the server refused. Its effect is gone from this device, and it is kept until it is retried or discarded.
+ * @example
+ * for (const write of await db.writes.rejected()) if (write.reason === 'forbidden') await write.discard();
+ */
+export class RejectedWrite {
+  readonly id: string;
+  /** A stable word: `forbidden`, `constraint`, `foreign_key`, `row_deleted`, … */
+  readonly reason: string;
+  /** The server's words. */
+  readonly message: string;
+  readonly changes: readonly RowChange[];
+  readonly #writes: Writes;
+
+  constructor(message: RejectedMessage, schema: Schema, writes: Writes) {
+    this.id = message.id;
+    this.reason = message.code;
+    this.message = message.message;
+    this.changes = decodeChanges(message.changes, schema);
+    this.#writes = writes;
+  }
+
+  /**
+   * Makes the write again, as a new one on top of what the database holds now.
+   * @example
+   * const receipt = await write.retry();
+   */
+  async retry(): Promise<Receipt> {
+    return this.#writes.retry(this.id);
+  }
+
+  /**
+   * Forgets the write.
+   * @example
+   * await write.discard();
+   */
+  async discard(): Promise<void> {
+    return this.#writes.discard(this.id);
+  }
+}
+
+/** Somebody who waits for a write's end. */
+interface Waiter {
+  readonly confirmed: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/** The writes that are under way, and those that came to nothing. Get it from `db.writes`. */
+export class Writes {
+  readonly #connection: Connection;
+  readonly #schema: Schema;
+  readonly #waiters = new Map<string, Set<Waiter>>();
+
+  constructor(connection: Connection, schema: Schema) {
+    this.#connection = connection;
+    this.#schema = schema;
+  }
+
+  /**
+   * The writes that the server has not confirmed, oldest first.
+   * @example
+   * const unsent = (await db.writes.pending()).filter((write) => !write.sent);
+   */
+  async pending(options: { readonly signal?: AbortSignal } = {}): Promise<readonly PendingWrite[]> {
+    const messages = await this.#connection.call({ op: 'pending' }, options.signal);
+    return messages.map((message) => pendingWrite(message, this.#schema));
+  }
+
+  /**
+   * The writes that the server refused and that were neither retried nor discarded.
+   * @example
+   * const [write] = await db.writes.rejected();
+   */
+  async rejected(options: { readonly signal?: AbortSignal } = {}): Promise<readonly RejectedWrite[]> {
+    const messages = await this.#connection.call({ op: 'rejected' }, options.signal);
+    return messages.map((message) => this.toRejected(message));
+  }
+
+  /**
+   * Resolves when the server has accepted the write with this id, also after a reload. Rejects with `WriteRejected`, or
+   * with `ConfirmTimeout` while it is still pending.
+   * @example
+   * await db.writes.confirmed(id, { timeout: 5000 });
+   */
+  async confirmed(id: string, options: ConfirmOptions = {}): Promise<void> {
+    const { timeout, signal } = options;
+    signal?.throwIfAborted();
+    let waiter: Waiter | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let stop: (() => void) | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        waiter = { confirmed: resolve, failed: reject };
+        this.#waiters.set(id, (this.#waiters.get(id) ?? new Set()).add(waiter));
+        stop = () => reject(signal?.reason);
+        signal?.addEventListener('abort', stop);
+        if (timeout !== undefined) timer = setTimeout(() => reject(notYet(id, timeout)), timeout);
+        void this.#ask(id);
+      });
+    } finally {
+      clearTimeout(timer);
+      if (stop) signal?.removeEventListener('abort', stop);
+      if (waiter) this.#leave(id, waiter);
+    }
+  }
+
+  /** Makes a refused write again. */
+  async retry(id: string): Promise<Receipt> {
+    return new Receipt(await this.#connection.call({ op: 'retry', write: id }), [], this);
+  }
+
+  /** Forgets a refused write. */
+  async discard(id: string): Promise<void> {
+    await this.#connection.call({ op: 'discard', write: id });
+  }
+
+  /** The worker says that the server accepted these. */
+  noteConfirmed(ids: readonly string[]): void {
+    for (const id of ids) for (const waiter of this.#waiters.get(id) ?? []) waiter.confirmed();
+  }
+
+  /** The worker says that the server refused this. */
+  noteRejected(write: RejectedMessage): void {
+    const error = new WriteRejected(`The server refused the write (${write.code}): ${write.message}`, write.code, { details: { id: write.id } });
+    for (const waiter of this.#waiters.get(write.id) ?? []) waiter.failed(error);
+  }
+
+  /** Another worker runs: what the last one would have said must be asked for. */
+  restarted(): void {
+    for (const id of this.#waiters.keys()) void this.#ask(id);
+  }
+
+  /** A refused write as the application sees it. */
+  toRejected(message: RejectedMessage): RejectedWrite {
+    return new RejectedWrite(message, this.#schema, this);
+  }
+
+  async #ask(id: string): Promise<void> {
+    try {
+      const fate = await this.#connection.call({ op: 'fate', write: id });
+      if (fate.state === 'confirmed') this.noteConfirmed([id]);
+      else if (fate.state === 'rejected') this.noteRejected(fate.rejected);
+      else if (fate.state === 'unknown') this.#failAll(id, unknownWrite(id));
+    } catch (error) {
+      this.#failAll(id, error);
+    }
+  }
+
+  #failAll(id: string, error: unknown): void {
+    for (const waiter of this.#waiters.get(id) ?? []) waiter.failed(error);
+  }
+
+  #leave(id: string, waiter: Waiter): void {
+    const waiters = this.#waiters.get(id);
+    waiters?.delete(waiter);
+    if (waiters?.size === 0) this.#waiters.delete(id);
+  }
+}
+
+function notYet(id: string, timeout: number): ConfirmTimeout {
+  return new ConfirmTimeout(`The server has not answered within ${timeout} ms. The write is still pending and will be sent.`, { details: { id } });
+}
+
+function unknownWrite(id: string): SeaworthyError {
+  return new SeaworthyError('UnknownWrite', `No write of this database has the id ${id}: it was retried or discarded, or it is of another database.`);
+}
+
+function pendingWrite(message: PendingMessage, schema: Schema): PendingWrite {
+  const { id, sent, blocked } = message;
+  return { id, committedAt: new Date(message.committed_at_ms), sent, blocked, changes: decodeChanges(message.changes, schema) };
+}
+
+function decodeChanges(changes: readonly RowChangeMessage[], schema: Schema): readonly RowChange[] {
+  return changes.map(({ table, op, key, old, new: after }) => {
+    const decode = (cells: Readonly<Record<string, TaggedValue>> = {}): Readonly<Record<string, unknown>> =>
+      Object.fromEntries(Object.entries(cells).map(([column, value]) => [column, decodeAs(columnKind(schema, table, column), untag(value))]));
+    return { table, op, key: decode(key), old: decode(old), new: decode(after) };
+  });
+}
+
+/** JSON's tags for what JSON cannot hold, taken off. */
+export function untag(value: TaggedValue): SqlValue {
+  if (typeof value !== 'object' || value === null) return value;
+  if ('integer' in value) return BigInt(value.integer);
+  if ('real' in value) return Number(value.real.replace('inf', 'Infinity'));
+  return Uint8Array.from(atob(value.blob), (character) => character.charCodeAt(0));
+}
