@@ -16,8 +16,16 @@ export interface EditorOptions {
   onEnd(byKeyboard: boolean): void;
 }
 
-/** Makes the field. Put it into the page, then call `begin`. */
-export function editor(options: EditorOptions): { node: HTMLTextAreaElement; begin(): void } {
+export interface Editor {
+  readonly node: HTMLTextAreaElement;
+  /** Takes the focus. Call it when the field is in the page. */
+  begin(): void;
+  /** Ends the editing before the person does. */
+  end(save: boolean): void;
+}
+
+/** Makes the field. */
+export function editor(options: EditorOptions): Editor {
   let ended = false;
   const node = h('textarea', {
     class: options.multiline ? 'editor editor-note' : 'editor',
@@ -57,6 +65,7 @@ export function editor(options: EditorOptions): { node: HTMLTextAreaElement; beg
 
   return {
     node,
+    end: (save) => end(save, false),
     begin() {
       fit();
       node.focus();

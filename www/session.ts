@@ -24,7 +24,7 @@ export class Session {
   async switchOff(off: boolean): Promise<void> {
     this.off = off;
     setPreference('offline', off ? 'on' : null);
-    await (off ? this.db.goOffline() : this.db.goOnline());
+    await this.db.setOnline(!off);
   }
 
   /** Closes the database; `removeData` deletes it from this device, with everything that was not sent. */

@@ -1,6 +1,6 @@
 // One todo: its tick, its title and note that are edited in place, and its tools.
 
-import { editor } from '../editor.js';
+import { type Editor, editor } from '../editor.js';
 import { fill, h, setAttribute, setText } from '../element.js';
 import { icon } from '../icon.js';
 import type { Todo } from '../schema.js';
@@ -25,7 +25,7 @@ export class TodoRow {
   private readonly noteTool: HTMLButtonElement;
   private readonly deleteTool: HTMLButtonElement;
   private readonly body: HTMLDivElement;
-  private editing: 'title' | 'note' | null = null;
+  private editing: { readonly what: 'title' | 'note'; readonly field: Editor } | null = null;
   private todo: Todo;
 
   constructor(
@@ -44,7 +44,7 @@ export class TodoRow {
     this.title = h('button', { class: 'title', id: titleId, type: 'button', title: 'Edit', on: { click: () => this.editTitle() } }, this.titleText);
     this.note = h('button', { class: 'note', type: 'button', on: { click: () => this.editNote() } });
     this.noteTool = h('button', { class: 'tool', type: 'button', title: 'Note', on: { click: () => this.editNote() } }, icon('note'));
-    this.deleteTool = h('button', { class: 'tool', type: 'button', title: 'Delete', on: { click: () => actions.remove(this.todo) } }, icon('trash'));
+    this.deleteTool = h('button', { class: 'tool', type: 'button', title: 'Delete', on: { click: () => this.remove() } }, icon('trash'));
     this.body = h('div', { class: 'todo-body' }, this.title, this.note);
     this.node = h(
       'li',
@@ -52,7 +52,8 @@ export class TodoRow {
       this.grip,
       h('span', { class: 'tick-box' }, this.tick, icon('check')),
       this.body,
-      h('div', { class: 'tools' }, this.noteTool, this.deleteTool),
+      // The tools leave the focus where it is: a field that lost it would end, and take the tools from under the finger.
+      h('div', { class: 'tools', on: { mousedown: (event) => event.preventDefault() } }, this.noteTool, this.deleteTool),
     );
     this.update(todo);
   }
@@ -71,7 +72,7 @@ export class TodoRow {
     setAttribute(this.node, 'data-done', todo.done);
     setText(this.titleText, todo.title);
     setText(this.note, todo.note ?? '');
-    this.note.hidden = !todo.note || this.editing === 'note';
+    this.note.hidden = !todo.note || this.editing?.what === 'note';
     setAttribute(this.note, 'aria-label', `Edit the note of “${todo.title}”: ${todo.note ?? ''}`);
     setAttribute(this.noteTool, 'aria-label', `${todo.note ? 'Edit the' : 'Add a'} note of “${todo.title}”`);
     setAttribute(this.deleteTool, 'aria-label', `Delete “${todo.title}”`);
@@ -92,7 +93,8 @@ export class TodoRow {
   }
 
   editTitle(): void {
-    if (this.editing) return;
+    if (this.editing?.what === 'title') return;
+    this.editing?.field.end(true);
     const field = editor({
       value: this.todo.title,
       label: 'Title',
@@ -100,12 +102,12 @@ export class TodoRow {
       onSave: (title) => title && this.actions.setTitle(this.todo, title),
       onEnd: (byKeyboard) => this.endEditing(byKeyboard),
     });
-    this.beginEditing('title', field.node, this.note);
-    field.begin();
+    this.beginEditing('title', field, field.node, this.note);
   }
 
   editNote(): void {
-    if (this.editing) return;
+    if (this.editing?.what === 'note') return;
+    this.editing?.field.end(true);
     const field = editor({
       value: this.todo.note ?? '',
       label: `Note of “${this.todo.title}”`,
@@ -115,14 +117,19 @@ export class TodoRow {
       onSave: (note) => this.actions.setNote(this.todo, note || null),
       onEnd: (byKeyboard) => this.endEditing(byKeyboard),
     });
-    this.beginEditing('note', this.title, field.node);
+    this.beginEditing('note', field, this.title, field.node);
+  }
+
+  private beginEditing(what: 'title' | 'note', field: Editor, ...body: HTMLElement[]): void {
+    this.editing = { what, field };
+    this.node.classList.add('editing');
+    fill(this.body, ...body);
     field.begin();
   }
 
-  private beginEditing(what: 'title' | 'note', first: HTMLElement, second: HTMLElement): void {
-    this.editing = what;
-    this.node.classList.add('editing');
-    fill(this.body, first, second);
+  private remove(): void {
+    this.editing?.field.end(false);
+    this.actions.remove(this.todo);
   }
 
   private endEditing(byKeyboard: boolean): void {
