@@ -1,0 +1,13 @@
+//! How the store behaves, told through its public interface against real SQLite.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, missing_docs)]
+
+mod capture;
+mod crash;
+mod fixture;
+mod keys;
+mod live;
+mod opening;
+mod push;
+mod rebase;
+mod values;

@@ -1,0 +1,162 @@
+//! Scenarios 9 and 11 at the store: results, ends, rejected writes.
+
+use crate::fixture::{Fixture, applied, rejected};
+use seaworthy_protocol::{ReplicaId, Sequence};
+use seaworthy_store::{Call, Fate};
+
+#[test]
+fn a_repeated_request_gives_its_first_answer_and_has_no_second_effect() {
+    let mut f = Fixture::new();
+    let (one, two) = (f.stamp(), f.stamp());
+    let call = Call::batch(["INSERT INTO lists VALUES ('l', 'Home') RETURNING id"]);
+    let first = f.store.write("same", one, &call).unwrap();
+    let second = f.store.write("same", two, &call).unwrap();
+    assert!(second.repeated && !first.repeated);
+    assert_eq!((first.receipt, first.buffer), (second.receipt, second.buffer));
+    assert_eq!(f.pending_count(), 1);
+    f.store.acknowledge(&["same".to_owned()]);
+    f.exec(&["UPDATE lists SET name = 'x'"]);
+    assert!(f.store.write("same", two, &call).is_err(), "an acknowledged answer is forgotten, and the key exists");
+}
+
+#[test]
+fn a_result_touches_no_table_and_the_checkpoint_behind_it_ends_the_write() {
+    let mut f = Fixture::new();
+    f.exec(&["INSERT INTO todos (id, title) VALUES ('a', 'A')"]);
+    f.store.take_changed();
+    f.decide(1, applied);
+    assert!(f.store.take_changed().is_empty());
+    assert_eq!(f.pending_count(), 1);
+    assert!(f.store.replica().awaiting_checkpoint);
+    let rows = f.todos(&[("a", "A")], &[]);
+    let ended = f.checkpoint(&[rows]);
+    assert_eq!(ended.confirmed.len(), 1);
+    assert_eq!(f.pending_count(), 0);
+    assert_eq!(f.titles(), ["a=A"]);
+    assert_eq!(f.store.fate(ended.confirmed[0]).unwrap(), Fate::Confirmed);
+}
+
+#[test]
+fn a_result_that_comes_twice_or_late_changes_nothing() {
+    let mut f = Fixture::new();
+    f.exec(&["INSERT INTO todos (id, title) VALUES ('a', 'A')"]);
+    f.decide(1, applied);
+    f.decide(1, rejected);
+    let rows = f.todos(&[("a", "A")], &[]);
+    assert_eq!(f.checkpoint(&[rows]).rejected.len(), 0);
+    f.decide(1, rejected);
+    assert_eq!(f.titles(), ["a=A"]);
+    assert_eq!(f.store.counts().unwrap().rejected, 0);
+}
+
+#[test]
+fn the_one_that_is_rejected_is_reverted_kept_and_can_be_made_again() {
+    let mut f = Fixture::new();
+    for id in ["a", "b", "c"] {
+        f.exec(&[&format!("INSERT INTO todos (id, title) VALUES ('{id}', '{id}')")]);
+    }
+    f.decide(1, applied);
+    f.decide(2, rejected);
+    f.decide(3, applied);
+    let rows = f.todos(&[("a", "a"), ("c", "c")], &[]);
+    let ended = f.checkpoint(&[rows]);
+    assert_eq!(f.titles(), ["a=a", "c=c"]);
+    let kept = f.store.rejected().unwrap();
+    assert_eq!((kept.len(), kept[0].code.as_str(), kept[0].message.as_str()), (1, "forbidden", "not yours"));
+    assert_eq!(kept, ended.rejected);
+    assert_eq!(crate::fixture::lines(&kept[0].changes), ["insert todos b"]);
+    let stamp = f.stamp();
+    let receipt = f.store.retry(kept[0].id, stamp).unwrap();
+    assert_eq!(receipt.sequence, Some(Sequence(4)));
+    assert_eq!(f.titles(), ["a=a", "b=b", "c=c"]);
+    assert!(f.store.rejected().unwrap().is_empty());
+    assert_eq!(f.store.retry(kept[0].id, stamp).unwrap_err().code(), "UnknownWrite");
+}
+
+#[test]
+fn a_rejected_write_can_be_edited_by_a_new_write_and_discarded() {
+    let mut f = Fixture::new();
+    f.exec(&["INSERT INTO todos (id, title) VALUES ('a', 'bad')"]);
+    f.decide(1, rejected);
+    f.checkpoint(&[]);
+    let kept = f.store.rejected().unwrap();
+    f.exec(&["INSERT INTO todos (id, title) VALUES ('a', 'good')"]);
+    let stamp = f.stamp();
+    f.store.retry(kept[0].id, stamp).unwrap();
+    assert_eq!(f.titles(), ["a=bad"], "a retried insert of a row that is there now sets it, as on the server");
+    f.decide(2, applied);
+    f.decide(3, rejected);
+    let rows = f.todos(&[("a", "good")], &[]);
+    f.checkpoint(&[rows]);
+    assert_eq!(f.titles(), ["a=good"]);
+    let kept = f.store.rejected().unwrap();
+    f.store.discard(kept[0].id).unwrap();
+    assert_eq!(f.store.counts().unwrap().rejected, 0);
+    assert_eq!(f.store.fate(kept[0].id).unwrap(), Fate::Unknown);
+}
+
+#[test]
+fn a_write_names_the_pending_ones_that_it_builds_on() {
+    let mut f = Fixture::new();
+    f.exec(&["INSERT INTO lists VALUES ('l', 'Home')"]);
+    f.exec(&["INSERT INTO lists VALUES ('m', 'Work')"]);
+    f.exec(&["INSERT INTO todos (id, list_id, title) VALUES ('t', 'l', 'Milk')"]);
+    f.exec(&["UPDATE todos SET done = 1 WHERE id = 't'"]);
+    f.exec(&["UPDATE todos SET title = 'Oat milk' WHERE id = 't'"]);
+    f.exec(&["UPDATE todos SET title = 'Soy milk' WHERE id = 't'"]);
+    f.exec(&["DELETE FROM lists WHERE id = 'm'"]);
+    let after: Vec<Vec<u64>> = f.store.outbox(Sequence(0), 100, usize::MAX).unwrap().iter().map(|t| t.after.iter().map(|s| s.0).collect()).collect();
+    assert_eq!(after, [vec![], vec![], vec![1], vec![3], vec![3], vec![3, 5], vec![2]]);
+}
+
+#[test]
+fn the_outbox_is_read_in_batches_bounded_by_count_and_bytes() {
+    let mut f = Fixture::new();
+    for n in 0..10 {
+        f.exec(&[&format!("INSERT INTO lists VALUES ('{n}', hex(zeroblob(500)))")]);
+    }
+    let numbers = |f: &Fixture, after, count, bytes| f.store.outbox(Sequence(after), count, bytes).unwrap().iter().map(|t| t.sequence.0).collect::<Vec<_>>();
+    assert_eq!(numbers(&f, 0, 3, usize::MAX), [1, 2, 3]);
+    assert_eq!(numbers(&f, 3, 3, 2500), [4, 5], "two changesets of a thousand bytes fit");
+    assert_eq!(numbers(&f, 9, 3, 1), [10], "one is always given");
+    assert!(numbers(&f, 10, 3, usize::MAX).is_empty());
+    f.decide(1, applied);
+    assert_eq!(numbers(&f, 1, 2, usize::MAX), [2, 3]);
+}
+
+#[test]
+fn a_new_identity_takes_over_what_is_undecided_numbered_from_one() {
+    let mut f = Fixture::new();
+    for id in ["a", "b", "c"] {
+        f.exec(&[&format!("INSERT INTO todos (id, title) VALUES ('{id}', '{id}')")]);
+    }
+    f.exec(&["UPDATE todos SET title = 'C' WHERE id = 'c'"]);
+    f.decide(1, applied);
+    f.store.mark_sent(Sequence(3)).unwrap();
+    let ids: Vec<_> = f.store.outbox(Sequence(1), 9, usize::MAX).unwrap().iter().map(|t| t.id).collect();
+    f.store.new_identity(ReplicaId([8; 16])).unwrap();
+    let state = f.store.replica();
+    assert_eq!((state.replica, state.first_undecided, state.last_sequence), (ReplicaId([8; 16]), Sequence(1), Sequence(3)));
+    let moved = f.store.outbox(Sequence(0), 9, usize::MAX).unwrap();
+    assert_eq!(moved.iter().map(|t| t.id).collect::<Vec<_>>(), ids, "their identities stay");
+    assert_eq!(moved[2].after, [Sequence(2)], "what they build on follows");
+    assert!(f.store.pending().unwrap().iter().skip(1).all(|write| !write.sent));
+    let rows = f.todos(&[("a", "a")], &[]);
+    assert_eq!(f.checkpoint(&[rows]).confirmed.len(), 1, "what was decided under the old identity still ends");
+    f.exec(&["INSERT INTO todos (id, title) VALUES ('d', 'd')"]);
+    assert_eq!(f.store.replica().last_sequence, Sequence(4));
+}
+
+#[test]
+fn sequences_go_on_after_the_outbox_was_empty_and_the_database_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("db");
+    let mut f = Fixture::on(rusqlite::Connection::open(&file).unwrap(), crate::fixture::SCHEMA);
+    f.exec(&["INSERT INTO todos (id, title) VALUES ('a', 'A')"]);
+    f.decide(1, applied);
+    let rows = f.todos(&[("a", "A")], &[]);
+    f.checkpoint(&[rows]);
+    f.store.close().unwrap();
+    let mut again = Fixture::on(rusqlite::Connection::open(&file).unwrap(), crate::fixture::SCHEMA);
+    assert_eq!(again.exec(&["UPDATE todos SET title = 'B'"]).sequence, Some(Sequence(2)));
+}
