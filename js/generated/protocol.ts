@@ -4,380 +4,225 @@
 /** The protocol version that these types belong to. */
 export const PROTOCOL_VERSION = 1;
 
-/**
- * What a client sends. Encoded as a map with one entry, whose key names the frame.
- */
+/** What a client sends. Encoded as a map with one entry, whose key names the frame. */
 export type ClientFrame = { "hello": Hello } | { "push": Push } | { "pull": Pull } | { "token": TokenRenewal } | { "ping": Ping };
 
-/**
- * What the server sends. Encoded as a map with one entry, whose key names the frame.
- */
+/** What the server sends. Encoded as a map with one entry, whose key names the frame. */
 export type ServerFrame = { "welcome": Welcome } | { "results": Results } | { "rows": Rows } | { "checkpoint": Checkpoint } | { "error": ErrorFrame } | { "pong": Pong };
 
-/**
- * See [`crate::ClientFrame::Hello`].
- */
-export type Hello = { 
-/**
- * The protocol version that the client speaks.
- */
-protocol: number, 
-/**
- * The bearer token (JWT).
- */
-token: string, 
-/**
- * The client database.
- */
-replica: ReplicaId, 
-/**
- * Where it stands; absent before the first checkpoint.
- */
-cursor: Cursor | null, 
-/**
- * The application's schema version.
- */
-schema_version: number, };
+/** Opens a WebSocket: who is there, and what it has. */
+export type Hello = {
+  /** The protocol version that the client speaks. */
+  protocol: number,
+  /** The bearer token (JWT). */
+  token: string,
+  /** The client database. */
+  replica: ReplicaId,
+  /** Where it stands; absent before the first checkpoint. */
+  cursor: Cursor | null,
+  /** The application's schema version. */
+  schema_version: number,
+};
 
-/**
- * See [`crate::ServerFrame::Welcome`].
- */
-export type Welcome = { 
-/**
- * The protocol version that the server will speak.
- */
-protocol: number, 
-/**
- * The server's history.
- */
-epoch: Epoch, 
-/**
- * The user that the token names: issuer and subject.
- */
-issuer: string, 
-/**
- * See `issuer`.
- */
-subject: string, 
-/**
- * The last sequence of this replica that the server has decided; 0 if none.
- */
-last_sequence: Sequence, 
-/**
- * How long the token still holds, in milliseconds.
- */
-token_expires_in_ms: number, };
+/** Answers `hello`, and stands first in the answer to a `pull`. */
+export type Welcome = {
+  /** The protocol version that the server will speak. */
+  protocol: number,
+  /** The server's history. */
+  epoch: Epoch,
+  /** The user that the token names: issuer and subject. */
+  issuer: string,
+  /** See `issuer`. */
+  subject: string,
+  /** The last sequence of this replica that the server has decided; 0 if none. */
+  last_sequence: Sequence,
+  /** How long the token still holds, in milliseconds. */
+  token_expires_in_ms: number,
+};
 
-/**
- * See [`crate::ClientFrame::Token`].
- */
-export type TokenRenewal = { 
-/**
- * The bearer token (JWT). It MUST name the same user.
- */
-token: string, };
+/** A fresh token, before the old one ends. */
+export type TokenRenewal = {
+  /** The bearer token (JWT). It MUST name the same user. */
+  token: string,
+};
 
-/**
- * See [`crate::ClientFrame::Ping`].
- */
+/** Asks for a `pong`. */
 export type Ping = Record<symbol, never>;
 
-/**
- * See [`crate::ServerFrame::Pong`].
- */
+/** Answers `ping`. */
 export type Pong = Record<symbol, never>;
 
-/**
- * See [`crate::ClientFrame::Push`].
- */
-export type Push = { 
-/**
- * The client database. On a WebSocket it MUST be the one of `hello`.
- */
-replica: ReplicaId, 
-/**
- * At most [`crate::limits::MAX_PUSH_TRANSACTIONS`], consecutive sequences.
- */
-transactions: Array<Transaction>, };
+/** Local transactions, oldest first. */
+export type Push = {
+  /** The client database. On a WebSocket it MUST be the one of `hello`. */
+  replica: ReplicaId,
+  /** At most `limits::MAX_PUSH_TRANSACTIONS`, consecutive sequences. */
+  transactions: Array<Transaction>,
+};
 
-/**
- * One committed local write.
- */
-export type Transaction = { 
-/**
- * Its identity for ever.
- */
-id: TransactionId, 
-/**
- * Its number in the replica.
- */
-sequence: Sequence, 
-/**
- * The checkpoint that it was made on.
- */
-base: Cursor | null, 
-/**
- * The schema version that it was made under.
- */
-schema_version: number, 
-/**
- * Pending transactions that it builds on. If one of them is rejected, so is this.
- */
-after?: Array<Sequence>, 
-/**
- * What it changed, as captured at COMMIT.
- */
-changes: Changes, };
+/** One committed local write. */
+export type Transaction = {
+  /** Its identity for ever. */
+  id: TransactionId,
+  /** Its number in the replica. */
+  sequence: Sequence,
+  /** The checkpoint that it was made on. */
+  base: Cursor | null,
+  /** The schema version that it was made under. */
+  schema_version: number,
+  /** Pending transactions that it builds on. If one of them is rejected, so is this. */
+  after?: Array<Sequence>,
+  /** What it changed, as captured at COMMIT. */
+  changes: Changes,
+};
 
-/**
- * The changed rows of one transaction.
- */
+/** The changed rows of one transaction. */
 export type Changes = Array<ChangedRow>;
 
-/**
- * One row in JSON. `old` of an update may be left out: the write is then blind for those columns.
- */
-export type ChangedRow = { 
-/**
- * The table.
- */
-table: string, 
-/**
- * What happened.
- */
-op: Op, 
-/**
- * Whether a trigger or a foreign-key action did it.
- */
-indirect?: boolean, 
-/**
- * The primary key, by column.
- */
-key: { [key in string]: Value }, 
-/**
- * Former values, without the key.
- */
-old?: { [key in string]: Value }, 
-/**
- * New values, without the key.
- */
-new?: { [key in string]: Value }, };
+/** One row in JSON. `old` of an update may be left out: the write is then blind for those columns. */
+export type ChangedRow = {
+  /** The table. */
+  table: string,
+  /** What happened. */
+  op: Op,
+  /** Whether a trigger or a foreign-key action did it. */
+  indirect?: boolean,
+  /** The primary key, by column. */
+  key: { [key in string]: Value },
+  /** Former values, without the key. */
+  old?: { [key in string]: Value },
+  /** New values, without the key. */
+  new?: { [key in string]: Value },
+};
 
-/**
- * What happened to a row.
- */
+/** What happened to a row. */
 export type Op = "insert" | "update" | "delete";
 
-/**
- * See [`crate::ServerFrame::Results`].
- */
-export type Results = { 
-/**
- * In the order of the push.
- */
-results: Array<TransactionResult>, };
+/** One result per pushed transaction, in order; fewer when a `retry_later` ends the batch. */
+export type Results = {
+  /** In the order of the push. */
+  results: Array<TransactionResult>,
+};
 
-/**
- * What became of one transaction.
- */
-export type TransactionResult = { 
-/**
- * Its number in the replica.
- */
-sequence: Sequence, 
-/**
- * What became of it.
- */
-outcome: Outcome, };
+/** What became of one transaction. */
+export type TransactionResult = {
+  /** Its number in the replica. */
+  sequence: Sequence,
+  /** What became of it. */
+  outcome: Outcome,
+};
 
-/**
- * The ends that a pushed transaction can have.
- */
-export type Outcome = { "applied": { 
-/**
- * Its place in the log.
- */
-position: Position, } } | { "merged": { 
-/**
- * Its place in the log.
- */
-position: Position, 
-/**
- * Rows whose change had no effect because they were gone.
- */
-dropped: Array<RowKey>, } } | { "rejected": { 
-/**
- * The decision stands at every checkpoint at or behind this position.
- */
-position: Position, 
-/**
- * A [`RejectCode`], or one that this build does not know.
- */
-code: string, 
-/**
- * For people: what to do.
- */
-message: string, } } | { "retry_later": { 
-/**
- * When to try again, in milliseconds.
- */
-retry_after_ms: number, 
-/**
- * For people.
- */
-message: string, } } | { "gap": { 
-/**
- * The sequence that the server expects.
- */
-expected: Sequence, } } | "identity_reused";
+/** The ends that a pushed transaction can have. */
+export type Outcome = { "applied": {
+    /** Its place in the log. */
+    position: Position,
+} } | { "merged": {
+    /** Its place in the log. */
+    position: Position,
+    /** Rows whose change had no effect because they were gone. */
+    dropped: Array<RowKey>,
+} } | { "rejected": {
+    /** The decision stands at every checkpoint at or behind this position. */
+    position: Position,
+    /** A `RejectCode`, or one that this build does not know. */
+    code: string,
+    /** For people: what to do. */
+    message: string,
+} } | { "retry_later": {
+    /** When to try again, in milliseconds. */
+    retry_after_ms: number,
+    /** For people. */
+    message: string,
+} } | { "gap": {
+    /** The sequence that the server expects. */
+    expected: Sequence,
+} } | "identity_reused";
 
-/**
- * A row named by its table and key.
- */
-export type RowKey = { 
-/**
- * The table.
- */
-table: string, 
-/**
- * The primary key, in column order.
- */
-key: Array<Value>, };
+/** A row named by its table and key. */
+export type RowKey = {
+  /** The table. */
+  table: string,
+  /** The primary key, in column order. */
+  key: Array<Value>,
+};
 
-/**
- * Stable reasons of a rejection.
- */
+/** Stable reasons of a rejection. */
 export type RejectCode = "forbidden" | "constraint" | "foreign_key" | "row_deleted" | "key_exists" | "depends_on" | "schema" | "bad_value";
 
-/**
- * See [`crate::ClientFrame::Pull`].
- */
-export type Pull = { 
-/**
- * The protocol version that the client speaks.
- */
-protocol: number, 
-/**
- * The client database.
- */
-replica: ReplicaId, 
-/**
- * Where it stands; absent before the first checkpoint.
- */
-cursor: Cursor | null, 
-/**
- * How long the server may wait for news, in milliseconds.
- */
-wait_ms: number, 
-/**
- * The application's schema version.
- */
-schema_version: number, };
+/** Over fetch only: asks for the next checkpoint. */
+export type Pull = {
+  /** The protocol version that the client speaks. */
+  protocol: number,
+  /** The client database. */
+  replica: ReplicaId,
+  /** Where it stands; absent before the first checkpoint. */
+  cursor: Cursor | null,
+  /** How long the server may wait for news, in milliseconds. */
+  wait_ms: number,
+  /** The application's schema version. */
+  schema_version: number,
+};
 
-/**
- * See [`crate::ServerFrame::Rows`].
- */
-export type Rows = { 
-/**
- * The table.
- */
-table: string, 
-/**
- * The columns of `rows`, in order.
- */
-columns: Array<string>, 
-/**
- * The columns of the primary key, in the order of `gone`.
- */
-key: Array<string>, 
-/**
- * Rows as they are now, whole.
- */
-rows: Array<Array<Value>>, 
-/**
- * Keys of rows that the replica must no longer hold.
- */
-gone: Array<Array<Value>>, };
+/** Rows of one table, part of the checkpoint that follows. */
+export type Rows = {
+  /** The table. */
+  table: string,
+  /** The columns of `rows`, in order. */
+  columns: Array<string>,
+  /** The columns of the primary key, in the order of `gone`. */
+  key: Array<string>,
+  /** Rows as they are now, whole. */
+  rows: Array<Array<Value>>,
+  /** Keys of rows that the replica must no longer hold. */
+  gone: Array<Array<Value>>,
+};
 
-/**
- * See [`crate::ServerFrame::Checkpoint`].
- */
-export type Checkpoint = { 
-/**
- * Where the replica stands once it has applied it.
- */
-cursor: Cursor, 
-/**
- * The `rows` before it are everything: what they do not name must go.
- */
-reset: boolean, };
+/** Closes the `rows` before it: the replica is consistent here. */
+export type Checkpoint = {
+  /** Where the replica stands once it has applied it. */
+  cursor: Cursor,
+  /** The `rows` before it are everything: what they do not name must go. */
+  reset: boolean,
+};
 
-/**
- * See [`crate::ServerFrame::Error`].
- */
-export type ErrorFrame = { 
-/**
- * An [`ErrorCode`], or one that this build does not know.
- */
-code: string, 
-/**
- * For people: what to do.
- */
-message: string, 
-/**
- * When to try again, in milliseconds; absent when trying again is no use.
- */
-retry_after_ms?: number, };
+/** What went wrong. On a WebSocket the server closes after it. */
+export type ErrorFrame = {
+  /** An `ErrorCode`, or one that this build does not know. */
+  code: string,
+  /** For people: what to do. */
+  message: string,
+  /** When to try again, in milliseconds; absent when trying again is no use. */
+  retry_after_ms?: number,
+};
 
-/**
- * Stable codes of an [`ErrorFrame`].
- */
+/** Stable codes of an `ErrorFrame`. */
 export type ErrorCode = "unauthorized" | "wrong_user" | "upgrade_required" | "bad_frame" | "too_large" | "rate_limited" | "unavailable";
 
-/**
- * A position together with the incarnation of the server that announced it.
- */
-export type Cursor = { 
-/**
- * Everything at or below this position has been seen.
- */
-position: Position, 
-/**
- * The run of the server that announced it.
- */
-incarnation: Incarnation, };
+/** A position together with the incarnation of the server that announced it. */
+export type Cursor = {
+  /** Everything at or below this position has been seen. */
+  position: Position,
+  /** The run of the server that announced it. */
+  incarnation: Incarnation,
+};
 
-/**
- * A place in the server's total order of accepted transactions. 0 is before the first.
- */
+/** A place in the server's total order of accepted transactions. 0 is before the first. */
 export type Position = number;
 
-/**
- * The number of a transaction within its replica. The first is 1.
- */
+/** The number of a transaction within its replica. The first is 1. */
 export type Sequence = number;
 
-/**
- * The identity of one client database: a UUIDv7, bound by the server to one user.
- */
+/** The identity of one client database: a UUIDv7, bound by the server to one user. */
 export type ReplicaId = string;
 
-/**
- * The identity of one transaction for ever: 128 random bits.
- */
+/** The identity of one transaction for ever: 128 random bits. */
 export type TransactionId = string;
 
-/**
- * Names one history of the server. A server that was created anew has another epoch.
- */
+/** Names one history of the server. A server that was created anew has another epoch. */
 export type Epoch = string;
 
-/**
- * One run of the server. A cursor whose incarnation the server does not know belongs to another history.
- */
+/** One run of the server. A cursor whose incarnation the server does not know belongs to another history. */
 export type Incarnation = string;
 
-/**
- * One of SQLite's values. A blob is base64; integers beyond 2^53 and reals that JSON would print like integers are tagged decimals.
- */
+/** One of SQLite's values. A blob is base64; integers beyond 2^53 and reals that JSON would print like integers are tagged decimals. */
 export type Value = null | number | string | { blob: string } | { integer: string } | { real: string };

@@ -11,9 +11,8 @@ macro_rules! counter {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-        #[serde(transparent)]
         #[cfg_attr(test, derive(ts_rs::TS))]
-        pub struct $name(#[cfg_attr(test, ts(type = "number"))] pub u64);
+        pub struct $name(pub u64);
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {

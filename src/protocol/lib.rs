@@ -13,9 +13,15 @@ mod codec;
 mod error;
 mod fingerprint;
 mod frame;
+mod hello;
 mod id;
 pub mod limits;
+mod pull;
+mod push;
+mod refusal;
 mod shape;
+#[cfg(test)]
+mod typescript;
 mod value;
 mod wire;
 
@@ -23,11 +29,12 @@ pub use changes::{Changes, Op, RowChange, TableChanges};
 pub use changeset::ChangesetError;
 pub use codec::{Format, decode_client, decode_server, decode_server_frames, encode_client, encode_server, encode_server_frames};
 pub use error::DecodeError;
-pub use frame::{
-    Checkpoint, ClientFrame, ErrorCode, ErrorFrame, Hello, Outcome, Ping, Pong, Pull, Push, RejectCode, Results, RowKey, Rows, ServerFrame, TokenRenewal,
-    Transaction, TransactionResult, Welcome,
-};
+pub use frame::{ClientFrame, ServerFrame};
+pub use hello::{Hello, Ping, Pong, TokenRenewal, Welcome};
 pub use id::{Cursor, Epoch, IdError, Incarnation, Position, ReplicaId, Sequence, TransactionId};
+pub use pull::{Checkpoint, Pull, Rows};
+pub use push::{Outcome, Push, RejectCode, Results, RowKey, Transaction, TransactionResult};
+pub use refusal::{ErrorCode, ErrorFrame};
 pub use value::Value;
 
 /// The protocol version that this build speaks. Raised with every change of a frame.

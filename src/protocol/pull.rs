@@ -1,0 +1,48 @@
+//! Rows on their way to a replica, and the checkpoint that makes them visible.
+
+use crate::{Cursor, ReplicaId, Value};
+use serde::{Deserialize, Serialize};
+
+/// Over fetch only: asks for the next checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Pull {
+    /// The protocol version that the client speaks.
+    pub protocol: u16,
+    /// The client database.
+    pub replica: ReplicaId,
+    /// Where it stands; absent before the first checkpoint.
+    pub cursor: Option<Cursor>,
+    /// How long the server may wait for news, in milliseconds.
+    #[serde(default)]
+    pub wait_ms: u64,
+    /// The application's schema version.
+    #[serde(default)]
+    pub schema_version: u32,
+}
+
+/// Rows of one table, part of the checkpoint that follows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Rows {
+    /// The table.
+    pub table: String,
+    /// The columns of `rows`, in order.
+    pub columns: Vec<String>,
+    /// The columns of the primary key, in the order of `gone`.
+    pub key: Vec<String>,
+    /// Rows as they are now, whole.
+    pub rows: Vec<Vec<Value>>,
+    /// Keys of rows that the replica must no longer hold.
+    pub gone: Vec<Vec<Value>>,
+}
+
+/// Closes the `rows` before it: the replica is consistent here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Checkpoint {
+    /// Where the replica stands once it has applied it.
+    pub cursor: Cursor,
+    /// The `rows` before it are everything: what they do not name must go.
+    pub reset: bool,
+}

@@ -1,0 +1,144 @@
+//! Local writes on their way to the server, and what became of each.
+
+use crate::{Changes, Cursor, Position, ReplicaId, Sequence, TransactionId, Value};
+use serde::{Deserialize, Serialize};
+
+/// Local transactions, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Push {
+    /// The client database. On a WebSocket it MUST be the one of `hello`.
+    pub replica: ReplicaId,
+    /// At most [`crate::limits::MAX_PUSH_TRANSACTIONS`], consecutive sequences.
+    pub transactions: Vec<Transaction>,
+}
+
+/// One committed local write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Transaction {
+    /// Its identity for ever.
+    pub id: TransactionId,
+    /// Its number in the replica.
+    pub sequence: Sequence,
+    /// The checkpoint that it was made on.
+    #[serde(default)]
+    pub base: Option<Cursor>,
+    /// The schema version that it was made under.
+    #[serde(default)]
+    pub schema_version: u32,
+    /// Pending transactions that it builds on. If one of them is rejected, so is this.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<Sequence>,
+    /// What it changed, as captured at COMMIT.
+    pub changes: Changes,
+}
+
+/// One result per pushed transaction, in order; fewer when a `retry_later` ends the batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Results {
+    /// In the order of the push.
+    pub results: Vec<TransactionResult>,
+}
+
+/// What became of one transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct TransactionResult {
+    /// Its number in the replica.
+    pub sequence: Sequence,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// The ends that a pushed transaction can have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// In the log, as sent.
+    Applied {
+        /// Its place in the log.
+        position: Position,
+    },
+    /// In the log, but what it changed differs from what was sent.
+    Merged {
+        /// Its place in the log.
+        position: Position,
+        /// Rows whose change had no effect because they were gone.
+        dropped: Vec<RowKey>,
+    },
+    /// Not in the log, and never will be.
+    Rejected {
+        /// The decision stands at every checkpoint at or behind this position.
+        position: Position,
+        /// A [`RejectCode`], or one that this build does not know.
+        code: String,
+        /// For people: what to do.
+        message: String,
+    },
+    /// Not decided. It ends the batch: nothing after it was looked at.
+    RetryLater {
+        /// When to try again, in milliseconds.
+        retry_after_ms: u64,
+        /// For people.
+        message: String,
+    },
+    /// The server has not seen the transaction before this one. Nothing after it was looked at.
+    Gap {
+        /// The sequence that the server expects.
+        expected: Sequence,
+    },
+    /// The server knows this sequence with another id or content: the client database was copied.
+    IdentityReused,
+}
+
+/// A row named by its table and key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct RowKey {
+    /// The table.
+    pub table: String,
+    /// The primary key, in column order.
+    pub key: Vec<Value>,
+}
+
+/// Stable reasons of a rejection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum RejectCode {
+    /// The rules do not allow it.
+    Forbidden,
+    /// UNIQUE, CHECK or NOT NULL on the server.
+    Constraint,
+    /// A foreign key on the server.
+    ForeignKey,
+    /// A row to update is gone, and other changes of the transaction would still take effect.
+    RowDeleted,
+    /// A row to insert exists, and the writer may not read it.
+    KeyExists,
+    /// A transaction that this one builds on was rejected.
+    DependsOn,
+    /// A table or column that does not replicate, or a key that differs from the server's.
+    Schema,
+    /// A value that the server's database cannot store.
+    BadValue,
+}
+
+impl RejectCode {
+    /// The code on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Forbidden => "forbidden",
+            Self::Constraint => "constraint",
+            Self::ForeignKey => "foreign_key",
+            Self::RowDeleted => "row_deleted",
+            Self::KeyExists => "key_exists",
+            Self::DependsOn => "depends_on",
+            Self::Schema => "schema",
+            Self::BadValue => "bad_value",
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Strategies for everything that can cross the wire.
+
+use proptest::collection::{btree_map, hash_set, vec};
+use proptest::prelude::*;
+use seaworthy_protocol::*;
+
+pub fn value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        key_value(),
+        prop_oneof![any::<f64>().prop_filter("SQLite stores no NaN", |real| !real.is_nan()), Just(-0.0), Just(1.0), Just(f64::INFINITY)].prop_map(Value::Real),
+    ]
+}
+
+/// Values that may stand in a key: everything but NULL, and few enough to meet again.
+pub fn key_value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        prop_oneof![-2..3_i64, any::<i64>(), Just(i64::MIN), Just(i64::MAX), Just((1 << 53) + 1)].prop_map(Value::Integer),
+        prop_oneof!["[a-c]?", any::<String>(), Just("a\0b".to_owned())].prop_map(Value::Text),
+        vec(any::<u8>(), 0..20).prop_map(Value::Blob),
+    ]
+}
+
+pub fn name() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z]{1,6}", "[^\0]{1,12}"]
+}
+
+fn id() -> impl Strategy<Value = [u8; 16]> {
+    any::<[u8; 16]>()
+}
+
+fn counter() -> impl Strategy<Value = u64> {
+    prop_oneof![0..100_u64, 0..=limits::MAX_COUNTER, Just(limits::MAX_COUNTER)]
+}
+
+fn cursor() -> impl Strategy<Value = Cursor> {
+    (counter(), id()).prop_map(|(position, incarnation)| Cursor { position: Position(position), incarnation: Incarnation(incarnation) })
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![Just(Op::Insert), Just(Op::Update), Just(Op::Delete)]
+}
+
+/// A row's values for each of the other columns, before and after.
+type Rest = Vec<(Option<Value>, Option<Value>)>;
+
+fn row(columns: usize) -> impl Strategy<Value = (Op, bool, Rest)> {
+    (op(), any::<bool>(), vec((proptest::option::of(value()), proptest::option::of(value())), columns))
+}
+
+fn whole(key: Vec<Value>, rest: impl Iterator<Item = Option<Value>>) -> Vec<Option<Value>> {
+    key.into_iter().map(Some).chain(rest).collect()
+}
+
+fn change(key: Vec<Value>, (op, indirect, rest): (Op, bool, Rest)) -> RowChange {
+    let no_key = vec![None; key.len()];
+    let (old, new): (Vec<_>, Vec<_>) = rest.into_iter().unzip();
+    let complete = |image: Vec<Option<Value>>| image.into_iter().map(|cell| Some(cell.unwrap_or_default()));
+    let (old, new) = match op {
+        Op::Insert => (Vec::new(), whole(key, complete(new))),
+        Op::Delete => (whole(key, complete(old)), Vec::new()),
+        Op::Update => (whole(key, old.into_iter()), no_key.into_iter().chain(new).collect()),
+    };
+    RowChange { op, indirect, old, new }
+}
+
+fn table(name: String) -> impl Strategy<Value = TableChanges> {
+    let sizes = (1..3_usize, 0..4_usize);
+    sizes.prop_flat_map(move |(keys, others)| {
+        let name = name.clone();
+        let columns = hash_set(self::name(), keys + others).prop_map(|set| set.into_iter().collect::<Vec<_>>());
+        let key = Just((1..=keys as u8).collect::<Vec<_>>()).prop_shuffle();
+        let rows = hash_set(vec(key_value(), keys), 1..6).prop_flat_map(move |keys| {
+            let keys: Vec<_> = keys.into_iter().collect();
+            let count = keys.len();
+            (Just(keys), vec(row(others), count))
+        });
+        (columns, key, rows).prop_map(move |(columns, mut key, (keys, rows))| {
+            key.resize(columns.len(), 0);
+            let rows = keys.into_iter().zip(rows).map(|(key, row)| change(key, row)).collect();
+            TableChanges { name: name.clone(), columns, key, rows }
+        })
+    })
+}
+
+pub fn changes() -> impl Strategy<Value = Changes> {
+    hash_set(name(), 0..4).prop_flat_map(|names| names.into_iter().map(table).collect::<Vec<_>>()).prop_map(|tables| Changes { tables })
+}
+
+fn transaction(sequence: u64) -> impl Strategy<Value = Transaction> {
+    let after = if sequence > 1 { vec(1..sequence, 0..3).boxed() } else { Just(Vec::new()).boxed() };
+    (id(), proptest::option::of(cursor()), any::<u32>(), after, changes()).prop_map(move |(id, base, schema_version, after, changes)| Transaction {
+        id: TransactionId(id),
+        sequence: Sequence(sequence),
+        base,
+        schema_version,
+        after: after.into_iter().map(Sequence).collect(),
+        changes,
+    })
+}
+
+fn push() -> impl Strategy<Value = Push> {
+    let transactions = (1..1000_u64, 0..3_u64).prop_flat_map(|(first, count)| (first..first + count).map(transaction).collect::<Vec<_>>());
+    (id(), transactions).prop_map(|(replica, transactions)| Push { replica: ReplicaId(replica), transactions })
+}
+
+pub fn client_frame() -> impl Strategy<Value = ClientFrame> {
+    let hello = (any::<u16>(), any::<String>(), id(), proptest::option::of(cursor()), any::<u32>());
+    let pull = (any::<u16>(), id(), proptest::option::of(cursor()), counter(), any::<u32>());
+    prop_oneof![
+        hello.prop_map(|(protocol, token, replica, cursor, schema_version)| ClientFrame::Hello(Hello {
+            protocol,
+            token,
+            replica: ReplicaId(replica),
+            cursor,
+            schema_version
+        })),
+        push().prop_map(ClientFrame::Push),
+        pull.prop_map(|(protocol, replica, cursor, wait_ms, schema_version)| ClientFrame::Pull(Pull {
+            protocol,
+            replica: ReplicaId(replica),
+            cursor,
+            wait_ms,
+            schema_version
+        })),
+        any::<String>().prop_map(|token| ClientFrame::Token(TokenRenewal { token })),
+        Just(ClientFrame::Ping(Ping {})),
+    ]
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    let dropped = vec((name(), vec(value(), 1..3)).prop_map(|(table, key)| RowKey { table, key }), 0..3);
+    prop_oneof![
+        counter().prop_map(|position| Outcome::Applied { position: Position(position) }),
+        (counter(), dropped).prop_map(|(position, dropped)| Outcome::Merged { position: Position(position), dropped }),
+        (counter(), name(), any::<String>()).prop_map(|(position, code, message)| Outcome::Rejected { position: Position(position), code, message }),
+        (counter(), any::<String>()).prop_map(|(retry_after_ms, message)| Outcome::RetryLater { retry_after_ms, message }),
+        counter().prop_map(|expected| Outcome::Gap { expected: Sequence(expected) }),
+        Just(Outcome::IdentityReused),
+    ]
+}
+
+fn rows() -> impl Strategy<Value = Rows> {
+    (name(), btree_map(name(), any::<bool>(), 1..5)).prop_flat_map(|(table, columns)| {
+        let mut key: Vec<String> = columns.iter().filter(|(_, is_key)| **is_key).map(|(name, _)| name.clone()).collect();
+        let columns: Vec<String> = columns.into_keys().collect();
+        if key.is_empty() {
+            key.push(columns[0].clone());
+        }
+        let (rows, gone) = (vec(vec(value(), columns.len()), 0..5), vec(vec(key_value(), key.len()), 0..5));
+        (rows, gone).prop_map(move |(rows, gone)| Rows { table: table.clone(), columns: columns.clone(), key: key.clone(), rows, gone })
+    })
+}
+
+pub fn server_frame() -> impl Strategy<Value = ServerFrame> {
+    let welcome = (any::<u16>(), id(), any::<String>(), any::<String>(), counter(), counter());
+    let results = vec((counter(), outcome()).prop_map(|(sequence, outcome)| TransactionResult { sequence: Sequence(sequence), outcome }), 0..5);
+    prop_oneof![
+        welcome.prop_map(|(protocol, epoch, issuer, subject, last_sequence, token_expires_in_ms)| ServerFrame::Welcome(Welcome {
+            protocol,
+            epoch: Epoch(epoch),
+            issuer,
+            subject,
+            last_sequence: Sequence(last_sequence),
+            token_expires_in_ms
+        })),
+        results.prop_map(|results| ServerFrame::Results(Results { results })),
+        rows().prop_map(ServerFrame::Rows),
+        (cursor(), any::<bool>()).prop_map(|(cursor, reset)| ServerFrame::Checkpoint(Checkpoint { cursor, reset })),
+        (name(), any::<String>(), proptest::option::of(counter())).prop_map(|(code, message, retry_after_ms)| ServerFrame::Error(ErrorFrame {
+            code,
+            message,
+            retry_after_ms
+        })),
+        Just(ServerFrame::Pong(Pong {})),
+    ]
+}
