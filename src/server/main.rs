@@ -1,1 +1,44 @@
-fn main() {}
+//! `seaworthy-server`: reads the configuration, binds, and runs.
+
+use clap::Parser;
+use seaworthy_server::{
+    Server,
+    config::{Config, Flags, LogFormat},
+};
+use std::{error::Error, io::Write, process::ExitCode};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    match run(&Flags::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("seaworthy-server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(flags: &Flags) -> Result<(), Box<dyn Error>> {
+    let config = Config::load(flags)?;
+    start_log(config.log);
+    if config.dev {
+        tracing::warn!("DEVELOPMENT MODE: anybody who can reach this server gets a token for any user. Never expose it to a network");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let server = Server::open(&config).await?;
+        // For people and for scripts that wait; a closed standard output is no reason to stop.
+        let _ = writeln!(std::io::stdout(), "seaworthy-server listens on http://{}", server.address()?);
+        Ok(server.run().await?)
+    })
+}
+
+/// The log goes to standard error. `RUST_LOG` chooses what is in it.
+fn start_log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}

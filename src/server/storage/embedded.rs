@@ -108,6 +108,10 @@ impl Storage for EmbeddedStorage {
         self.writer.head()
     }
 
+    fn check(&self) -> BoxFuture<'_, Result<(), StorageError>> {
+        Box::pin(self.writer.check())
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             // All readers first: the last connection to close is the writer's, which may then empty the write-ahead log.

@@ -51,6 +51,9 @@ pub trait Storage: Send + Sync + 'static {
     /// The last position that is on disk, and every later one.
     fn head(&self) -> watch::Receiver<Position>;
 
+    /// Whether the database still takes writes.
+    fn check(&self) -> BoxFuture<'_, Result<(), StorageError>>;
+
     /// Finishes what was accepted, refuses the rest, and lets go of the database.
     fn close(&self) -> BoxFuture<'_, ()>;
 }

@@ -25,12 +25,14 @@ type Reply<T> = oneshot::Sender<Result<T, StorageError>>;
 enum Job {
     Admit { user: User, replica: ReplicaId, reply: Reply<Admission> },
     Decide { user: User, push: Push, reply: Reply<Vec<TransactionResult>> },
+    Check { reply: Reply<()> },
     Close { reply: oneshot::Sender<()> },
 }
 
 enum Answer {
     Admit(Result<Admission, StorageError>),
     Decide(Result<Vec<TransactionResult>, StorageError>),
+    Check,
     Nothing,
 }
 
@@ -60,6 +62,11 @@ impl Writer {
     /// See [`super::Storage::decide`].
     pub async fn decide(&self, user: User, push: Push) -> Result<Vec<TransactionResult>, StorageError> {
         self.ask(|reply| Job::Decide { user, push, reply }).await
+    }
+
+    /// See [`super::Storage::check`].
+    pub async fn check(&self) -> Result<(), StorageError> {
+        self.ask(|reply| Job::Check { reply }).await
     }
 
     /// See [`super::Storage::head`].
@@ -150,6 +157,7 @@ impl Job {
         Ok(match self {
             Self::Admit { user, replica, .. } => Answer::Admit(keep(group.admit(user, *replica, now_ms))?),
             Self::Decide { user, push, .. } => Answer::Decide(keep(group.decide(user, push, now_ms))?),
+            Self::Check { .. } => Answer::Check,
             Self::Close { .. } => Answer::Nothing,
         })
     }
@@ -159,6 +167,7 @@ impl Job {
         match (self, answer) {
             (Self::Admit { reply, .. }, Answer::Admit(answer)) => drop(reply.send(answer)),
             (Self::Decide { reply, .. }, Answer::Decide(answer)) => drop(reply.send(answer)),
+            (Self::Check { reply }, Answer::Check) => drop(reply.send(Ok(()))),
             _ => {}
         }
     }
@@ -167,6 +176,7 @@ impl Job {
         match self {
             Self::Admit { reply, .. } => drop(reply.send(Err(StorageError::Failed))),
             Self::Decide { reply, .. } => drop(reply.send(Err(StorageError::Failed))),
+            Self::Check { reply } => drop(reply.send(Err(StorageError::Failed))),
             Self::Close { .. } => {}
         }
     }

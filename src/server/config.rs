@@ -1,0 +1,199 @@
+//! The configuration: a TOML file, then environment variables `SEAWORTHY_*`, then flags, each overriding the one before.
+//!
+//! Paths in the file are relative to the file. In variables two underscores stand for the dot:
+//! `SEAWORTHY_AUTH__SECRET` sets `secret` of `[auth]`. Whatever is wrong is named with its place.
+
+mod error;
+mod flags;
+mod limits;
+#[cfg(test)]
+mod tests;
+
+pub use error::ConfigError;
+pub use flags::Flags;
+pub use limits::Limits;
+
+use crate::storage::Tables;
+use figment::{
+    Figment,
+    providers::{Env, Format as _, Toml},
+    value::magic::RelativePathBuf,
+};
+use serde::Deserialize;
+use std::{fmt, net::SocketAddr, path::PathBuf};
+
+/// Everything that the server is told.
+#[derive(Debug)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The database file.
+    pub database: PathBuf,
+    /// The folder of migrations.
+    pub migrations: PathBuf,
+    /// A folder of static files to serve.
+    pub www: Option<PathBuf>,
+    /// Origins of other web pages that may use the server; `*` for all.
+    pub allowed_origins: Vec<String>,
+    /// Whose tokens are good.
+    pub auth: AuthConfig,
+    /// The synchronised tables.
+    pub tables: Tables,
+    /// See [`Limits`].
+    pub limits: Limits,
+    /// See [`LogFormat`].
+    pub log: LogFormat,
+    /// Whether anybody may have a token for the asking.
+    pub dev: bool,
+}
+
+/// Whose tokens are good.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthConfig {
+    /// The `iss` that a token must have.
+    #[serde(default = "default_name")]
+    pub issuer: String,
+    /// The `aud` that a token must have.
+    #[serde(default = "default_name")]
+    pub audience: String,
+    /// The key of HS256.
+    pub secret: Option<Secret>,
+}
+
+/// A text that is never printed.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+/// How the server's log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// The shortest key that HS256 may have (RFC 7518, section 3.2).
+const MIN_SECRET_BYTES: usize = 32;
+
+/// Keys whose values are texts even where they look like numbers.
+const TEXT_KEYS: &[&str] = &["auth.issuer", "auth.audience", "auth.secret"];
+
+/// The parts of the file that variables may override.
+const SECTIONS: &[&str] = &["listen", "database", "migrations", "www", "allowed_origins", "log", "auth", "tables", "limits"];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sources {
+    #[serde(default = "default_listen")]
+    listen: String,
+    #[serde(default = "default_database")]
+    database: RelativePathBuf,
+    #[serde(default = "default_migrations")]
+    migrations: RelativePathBuf,
+    www: Option<RelativePathBuf>,
+    #[serde(default)]
+    allowed_origins: Vec<String>,
+    #[serde(default)]
+    log: LogFormat,
+    #[serde(default = "default_auth")]
+    auth: AuthConfig,
+    #[serde(default)]
+    tables: Tables,
+    #[serde(default)]
+    limits: Limits,
+}
+
+impl Config {
+    /// Reads the file that the flags name, the environment, and the flags.
+    pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
+        if !flags.config.is_file() {
+            return Err(ConfigError::NoFile { path: flags.config.clone() });
+        }
+        let sources: Sources = figment(flags).extract().map_err(ConfigError::from)?;
+        let listen = flags.listen.clone().unwrap_or(sources.listen);
+        let config = Self {
+            listen: listen.parse().map_err(|_| ConfigError::Listen { found: listen })?,
+            database: flags.database.clone().unwrap_or_else(|| sources.database.relative()),
+            migrations: flags.migrations.clone().unwrap_or_else(|| sources.migrations.relative()),
+            www: flags.www.clone().or_else(|| sources.www.map(|path| path.relative())),
+            allowed_origins: sources.allowed_origins,
+            auth: sources.auth,
+            tables: sources.tables,
+            limits: sources.limits,
+            log: sources.log,
+            dev: flags.dev,
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        match &self.auth.secret {
+            None if !self.dev => return Err(ConfigError::NoSecret),
+            Some(Secret(secret)) if secret.len() < MIN_SECRET_BYTES => return Err(ConfigError::ShortSecret { least: MIN_SECRET_BYTES }),
+            _ => {}
+        }
+        if self.tables.is_empty() {
+            return Err(ConfigError::NoTables);
+        }
+        if let Some(path) = self.www.as_ref().filter(|path| !path.is_dir()) {
+            return Err(ConfigError::NoWww { path: path.clone() });
+        }
+        if let Some(origin) = self.allowed_origins.iter().find(|origin| !is_origin(origin)) {
+            return Err(ConfigError::Origin { found: origin.clone() });
+        }
+        self.limits.check()
+    }
+}
+
+fn figment(flags: &Flags) -> Figment {
+    let known = |key: &figment::value::UncasedStr| {
+        let section = key.as_str().split("__").next().unwrap_or_default().to_ascii_lowercase();
+        SECTIONS.contains(&section.as_str())
+    };
+    let mut figment = Figment::from(Toml::file_exact(&flags.config)).merge(Env::prefixed("SEAWORTHY_").filter(known).split("__"));
+    for key in TEXT_KEYS {
+        let variable = format!("SEAWORTHY_{}", key.replace('.', "__").to_ascii_uppercase());
+        if let Ok(text) = std::env::var(variable) {
+            figment = figment.merge((*key, text));
+        }
+    }
+    figment
+}
+
+/// A scheme and a host, perhaps a port, and nothing behind them: what browsers send.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    text == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains('/') && axum::http::HeaderValue::from_str(host).is_ok())
+}
+
+fn default_listen() -> String {
+    "127.0.0.1:8787".to_owned()
+}
+
+fn default_database() -> RelativePathBuf {
+    "data/seaworthy.db".into()
+}
+
+fn default_migrations() -> RelativePathBuf {
+    "migrations".into()
+}
+
+fn default_name() -> String {
+    "seaworthy".to_owned()
+}
+
+fn default_auth() -> AuthConfig {
+    AuthConfig { issuer: default_name(), audience: default_name(), secret: None }
+}

@@ -1,0 +1,47 @@
+//! What is wrong with a configuration, where, and what to do.
+
+use figment::error::Kind;
+use std::path::PathBuf;
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum ConfigError {
+    #[error("there is no configuration file {}. Create it, or name another with --config", path.display())]
+    NoFile { path: PathBuf },
+    #[error("{place}: {problem}")]
+    Source { place: String, problem: String },
+    #[error("listen: {found:?} is not an address with a port. Write it like 127.0.0.1:8787 or [::]:8787")]
+    Listen { found: String },
+    #[error("auth.secret is missing. Set it to at least 32 random bytes, best in the variable SEAWORTHY_AUTH__SECRET, or start with --dev to try things out")]
+    NoSecret,
+    #[error("auth.secret is too short. HS256 needs at least {least} bytes")]
+    ShortSecret { least: usize },
+    #[error("no table is synchronised. Add a section like [tables.todos] with owner = \"<column>\" or open = true")]
+    NoTables,
+    #[error("www: there is no folder {}. Build the web page first, or correct the path", path.display())]
+    NoWww { path: PathBuf },
+    #[error("allowed_origins: {found:?} is not an origin. Write it like https://app.example.com, with no path, or \"*\" for all")]
+    Origin { found: String },
+    #[error("limits.{name} must lie between {least} and {most}")]
+    Limit { name: &'static str, least: u64, most: u64 },
+}
+
+impl From<figment::Error> for ConfigError {
+    fn from(error: figment::Error) -> Self {
+        let source = error.metadata.as_ref().map(|metadata| match &metadata.source {
+            Some(source) => source.to_string(),
+            None => metadata.name.to_string(),
+        });
+        let path = error.path.join(".");
+        let place = [source, Some(path).filter(|path| !path.is_empty())].into_iter().flatten().collect::<Vec<_>>().join(": ");
+        let place = if place.is_empty() { "configuration".to_owned() } else { place };
+        let problem = match &error.kind {
+            Kind::UnknownField(field, known) => format!("there is no setting {field:?} here. Remove it, or write one of {}", known.join(", ")),
+            // The value is not repeated: it may be a secret.
+            Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => format!("the value has the wrong type. Write {expected}"),
+            kind => kind.to_string(),
+        };
+        Self::Source { place, problem }
+    }
+}

@@ -1,0 +1,140 @@
+//! Runs a session of the engine: does what it asks of tokens, storage and the clock, and gives it the answers.
+//!
+//! What it asks to be sent waits here until the transport takes it. The transport takes everything
+//! before it reads on, so what waits is bounded by one answer.
+
+use crate::App;
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use seaworthy_engine::{
+    Millis,
+    session::{Input, Output, Session},
+};
+use seaworthy_protocol::{Position, ServerFrame};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+
+/// A session with all that it needs around it.
+pub struct Drive {
+    app: Arc<App>,
+    session: Session,
+    started: Instant,
+    wake_at: Option<Instant>,
+    answers: FuturesUnordered<BoxFuture<'static, Input>>,
+    head: watch::Receiver<Position>,
+    stop: watch::Receiver<bool>,
+    told_stop: bool,
+    outgoing: VecDeque<ServerFrame>,
+    closed: bool,
+}
+
+impl Drive {
+    /// Starts the session that `open` makes for this moment.
+    pub fn new(app: Arc<App>, open: impl FnOnce(Millis) -> Session) -> Self {
+        let head = app.storage.head();
+        let mut drive = Self {
+            session: open(Millis(0)),
+            started: Instant::now(),
+            wake_at: None,
+            answers: FuturesUnordered::new(),
+            stop: app.stop.clone(),
+            told_stop: false,
+            outgoing: VecDeque::new(),
+            closed: false,
+            head,
+            app,
+        };
+        let position = *drive.head.borrow_and_update();
+        drive.feed(Input::Head(position));
+        drive
+    }
+
+    /// Gives the session an input and does what follows.
+    pub fn feed(&mut self, input: Input) {
+        if let Err(error) = self.session.handle(self.now(), input) {
+            tracing::error!(%error, "the session was driven wrongly; it is closed");
+            self.closed = true;
+        }
+        while let Some(output) = self.session.poll_output() {
+            self.execute(output);
+        }
+    }
+
+    /// Waits for the next input that comes from within: an answer, the time, the log, the end. May be dropped at any moment.
+    pub async fn next(&mut self) -> Input {
+        let wake_at = self.wake_at;
+        let tick = async {
+            match wake_at {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            Some(input) = self.answers.next() => input,
+            Ok(_) = self.stop.wait_for(|stop| *stop), if !self.told_stop => {
+                self.told_stop = true;
+                Input::Stop
+            }
+            Ok(()) = self.head.changed() => Input::Head(*self.head.borrow_and_update()),
+            () = tick => {
+                self.wake_at = None;
+                Input::Tick
+            }
+        }
+    }
+
+    /// The next frame to send.
+    pub fn outgoing(&mut self) -> Option<ServerFrame> {
+        self.outgoing.pop_front()
+    }
+
+    /// Whether nothing comes any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed && self.outgoing.is_empty()
+    }
+
+    /// Whether it ends because the server stops.
+    pub fn is_stopping(&self) -> bool {
+        self.told_stop
+    }
+
+    fn now(&self) -> Millis {
+        Millis(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn execute(&mut self, output: Output) {
+        let storage = self.app.storage.clone();
+        match output {
+            Output::Authenticate { token } => {
+                let verified = self.app.tokens.verify(&token);
+                if let Err(error) = &verified {
+                    tracing::info!(reason = %error, "a token was refused");
+                }
+                let input = Input::Authenticated(verified.map_err(|error| error.to_frame()));
+                self.answers.push(std::future::ready(input).boxed());
+            }
+            Output::Admit { replica, user } => {
+                self.answers.push(async move { Input::Admitted(answer(storage.admit(user, replica).await)) }.boxed());
+            }
+            Output::Decide { user, push } => {
+                self.answers.push(async move { Input::Decided(answer(storage.decide(user, push).await)) }.boxed());
+            }
+            Output::Pull { user, cursor, .. } => {
+                self.answers.push(async move { Input::Pulled(answer(storage.pull(user, cursor).await)) }.boxed());
+            }
+            Output::Send(frame) => self.outgoing.push_back(frame),
+            Output::Close => self.closed = true,
+            Output::WakeAt(at) => self.wake_at = Some(self.started + Duration::from_millis(at.0)),
+        }
+    }
+}
+
+fn answer<T>(result: Result<T, crate::storage::StorageError>) -> Result<T, seaworthy_protocol::ErrorFrame> {
+    result.map_err(|error| {
+        tracing::warn!(%error, "storage refused a request");
+        error.to_frame()
+    })
+}
