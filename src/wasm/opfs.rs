@@ -9,6 +9,7 @@ use gloo_timers::future::TimeoutFuture;
 use rusqlite::{Connection, OpenFlags};
 use sqlite_wasm_rs::WasmOsCallback;
 use sqlite_wasm_vfs::sahpool::{OpfsSAHError, OpfsSAHPoolCfgBuilder, OpfsSAHPoolUtil, install};
+use std::sync::atomic::{AtomicU32, Ordering};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{FileSystemDirectoryHandle, FileSystemGetDirectoryOptions, FileSystemRemoveOptions};
@@ -23,6 +24,8 @@ const CAPACITY: usize = 3;
 const PATIENCE_MS: f64 = 5000.0;
 const RETRY_EVERY_MS: u32 = 5;
 
+static OPENED: AtomicU32 = AtomicU32::new(0);
+
 /// The files of one open database.
 pub(crate) struct Files {
     pool: OpfsSAHPoolUtil,
@@ -36,7 +39,8 @@ impl Files {
             return Err(Failure::new("InsecureContext", "the browser offers no storage to plain HTTP: use https or localhost, or open with storage: 'memory'"));
         }
         let directory = directory(name)?;
-        let vfs = format!("opfs-{directory}");
+        // A name of its own each time: a second open in this worker then waits, instead of sharing the pool.
+        let vfs = format!("opfs-{}-{directory}", OPENED.fetch_add(1, Ordering::Relaxed));
         let config = OpfsSAHPoolCfgBuilder::new().vfs_name(&vfs).directory(&format!("{ROOT}/{directory}")).initial_capacity(CAPACITY).build();
         let patience = Patience::new();
         loop {

@@ -74,9 +74,10 @@ pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// The folder of the workspace.
+/// The folder of the workspace that `cargo run` was called in.
 pub(crate) fn root() -> Result<PathBuf, Failure> {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_owned).ok_or_else(|| "xtask is not inside its workspace".into())
+    let manifest_dir = std::env::var_os("CARGO_MANIFEST_DIR").ok_or("call xtask through `cargo run -p seaworthy-xtask`")?;
+    Path::new(&manifest_dir).ancestors().nth(2).map(Path::to_owned).ok_or_else(|| "xtask is not inside its workspace".into())
 }
 
 /// Runs a command to its end; an exit code other than 0 is a failure that names the command.

@@ -3,10 +3,13 @@
 use crate::page::{Page, field, text};
 use futures_util::future::join;
 use gloo_timers::future::TimeoutFuture;
-use js_sys::Array;
+use js_sys::{Array, Function, Promise};
 use seaworthy_protocol::Value;
 use seaworthy_wasm::Database;
-use wasm_bindgen::JsCast;
+use std::cell::Cell;
+use std::rc::Rc;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 async fn fresh(name: &str) -> Page {
@@ -54,6 +57,39 @@ async fn opening_waits_until_the_files_are_free() {
     let (second, ()) = join(Page::open("wait", "opfs"), close_later).await;
     assert_eq!(second.value("SELECT count(*) FROM todos"), Value::Integer(1));
     second.database.close().unwrap();
+}
+
+/// Another worker takes the files of a database; resolves to a function that terminates it.
+const OTHER_WORKER: &str = r#"new Promise((resolve, reject) => {
+    const code = `(async () => {
+        let directory = await navigator.storage.getDirectory();
+        for (const name of ["seaworthy", "killed"]) directory = await directory.getDirectoryHandle(name, { create: true });
+        globalThis.handle = await (await directory.getFileHandle(".lock", { create: true })).createSyncAccessHandle();
+        postMessage("taken");
+    })()`;
+    const worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+    worker.onmessage = () => resolve(() => worker.terminate());
+    worker.onerror = reject;
+})"#;
+
+#[wasm_bindgen_test]
+async fn opening_waits_until_a_killed_worker_has_let_go() {
+    fresh("killed").await.database.close().unwrap();
+    let promise: Promise = js_sys::eval(OTHER_WORKER).unwrap().unchecked_into();
+    let kill: Function = JsFuture::from(promise).await.unwrap().unchecked_into();
+    let opened = Rc::new(Cell::new(false));
+    let kill_later = async {
+        TimeoutFuture::new(60).await;
+        assert!(!opened.get(), "the files are the other worker's");
+        kill.call0(&JsValue::NULL).unwrap();
+    };
+    let open = async {
+        let page = Page::open("killed", "opfs").await;
+        opened.set(true);
+        page
+    };
+    let (page, ()) = join(open, kill_later).await;
+    page.database.close().unwrap();
 }
 
 #[wasm_bindgen_test]
