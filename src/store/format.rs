@@ -71,3 +71,19 @@ pub(crate) fn migrate(conn: &Connection) -> Result<(), StoreError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::MIGRATIONS;
+    use xxhash_rust::xxh3::xxh3_128;
+
+    #[test]
+    fn a_released_migration_never_changes_and_stands_in_the_document() {
+        let document = include_str!("FORMAT.md");
+        for (at, sql) in MIGRATIONS.iter().enumerate() {
+            let words: Vec<_> = sql.split_whitespace().collect();
+            let line = format!("| {} | `{:032x}` |", at + 1, xxh3_128(words.join(" ").as_bytes()));
+            assert!(document.contains(&line), "FORMAT.md must list format {} with its hash: {line}", at + 1);
+        }
+    }
+}
