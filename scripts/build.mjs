@@ -32,6 +32,8 @@ async function buildPackage({ minify }) {
     outdir: DIST,
     bundle: true,
     format: 'esm',
+    // Not 'browser': it would replace NODE_ENV, which is the application's build to decide.
+    platform: 'neutral',
     target: 'es2022',
     sourcemap: 'linked',
     minify,

@@ -1,0 +1,90 @@
+// The page of the package's tests: the built package, and a schema that the demo's server knows, beside a local table with every type.
+
+import * as seaworthy from 'seaworthy';
+
+const { blob, boolean, id, integer, json, real, schema, sql, table, text, timestamp } = seaworthy;
+
+const app = schema({
+  lists: table({ id: id(), name: text(), owner_id: text(), position: real().default(0), created_at: integer().default(0) }),
+  todos: table(
+    {
+      id: id(),
+      list_id: text().references('lists.id', { onDelete: 'cascade' }),
+      title: text(),
+      done: boolean().default(false),
+      note: text().nullable(),
+      position: real().default(0),
+      owner_id: text(),
+      created_at: timestamp().defaultNow(),
+      updated_at: timestamp().defaultNow(),
+    },
+    { indexes: [['list_id', 'position']] },
+  ),
+  things: table(
+    {
+      id: id(),
+      n: integer().nullable(),
+      serial: integer({ mode: 'bigint' }).nullable(),
+      ratio: real().nullable(),
+      flag: boolean().nullable(),
+      label: text().nullable(),
+      bytes: blob().nullable(),
+      at: timestamp().nullable(),
+      tags: json<readonly string[]>().nullable(),
+    },
+    { localOnly: true },
+  ),
+});
+
+interface Choice {
+  readonly name?: string;
+  readonly user?: string;
+  readonly online?: boolean;
+  readonly storage?: 'opfs' | 'memory';
+  readonly workerUrl?: string;
+  readonly wasmUrl?: string;
+  readonly idleMs?: number;
+}
+
+/** Opens the test's database; with a user it synchronises. */
+function openDatabase({ name = 'test', user, online = true, idleMs, ...rest }: Choice = {}) {
+  const token = async (): Promise<string> => {
+    const answer = await fetch('/dev/token', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ user }) });
+    return ((await answer.json()) as { token: string }).token;
+  };
+  return seaworthy.open({
+    name,
+    schema: app,
+    online,
+    ...rest,
+    ...(user === undefined ? {} : { sync: { url: '/sync/v1', token } }),
+    ...(idleMs === undefined ? {} : { transaction: { idleMs } }),
+  });
+}
+
+/** What a failed call looks like to a test. */
+async function failure(work: () => unknown): Promise<{ code: string; name: string; message: string; cause: unknown; known: boolean } | null> {
+  try {
+    await work();
+    return null;
+  } catch (error) {
+    const { name, message, cause } = error as Error;
+    return { code: (error as seaworthy.SeaworthyError).code, name, message, cause: cause ?? null, known: error instanceof seaworthy.SeaworthyError };
+  }
+}
+
+/** Leaves the page as the back-forward cache does, and comes back: the worker is killed and another one started. */
+function hideAndShow(): void {
+  dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }));
+  dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));
+}
+
+const sdk = { seaworthy, sql, app, openDatabase, failure, hideAndShow, pause: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)) };
+
+declare global {
+  var sdk: typeof import('./sdk-page.js').sdk;
+  var db: ReturnType<typeof openDatabase>;
+}
+
+export { sdk };
+globalThis.sdk = sdk;
