@@ -196,10 +196,10 @@ impl Store {
             ChangesetError::NotUtf8 { .. } => StoreError::InvalidText,
             other => StoreError::Corrupt { message: format!("captured changeset: {other}") },
         })?;
-        let after: Vec<Sequence> = {
-            let ordinals = self.pending.predecessors(&changes, &self.tables);
-            ordinals.iter().filter_map(|ordinal| self.outbox.entries.get(ordinal)).map(|entry| entry.sequence).filter(|s| s.0 > 0).collect()
-        };
+        let ordinals = self.pending.predecessors(&changes, &self.tables);
+        // A masked transaction is not shown, so nothing is built on it; a decided one of a former identity has no number.
+        let standing = ordinals.iter().filter_map(|ordinal| self.outbox.entries.get(ordinal)).filter(|entry| !entry.masked);
+        let after: Vec<Sequence> = standing.map(|entry| entry.sequence).filter(|sequence| sequence.0 > 0).collect();
         let (ordinal, sequence) = (self.outbox.last_ordinal() + 1, self.last_sequence.next());
         let entry = NewEntry {
             ordinal,

@@ -4,6 +4,7 @@
 
 mod capture;
 mod crash;
+mod definition;
 mod fixture;
 mod keys;
 mod live;
