@@ -1,1 +1,10 @@
-//! Tests of the client half.
+//! The client against a store and a network that the test plays by hand.
+
+mod arbitrary;
+mod auth;
+mod connecting;
+mod fetching;
+mod networks;
+mod pulling;
+mod pushing;
+mod rig;

@@ -47,7 +47,7 @@ impl Token {
         self.refused = false;
         if self.presented {
             let margin = RENEWAL_MARGIN_MS.min(expires_in_ms / 2);
-            self.expires_at = Some(now + expires_in_ms);
+            self.expires_at = Some(now + expires_in_ms.max(RENEWAL_SPACING_MS));
             self.renew_at = Some(now + (expires_in_ms - margin).max(RENEWAL_SPACING_MS));
         }
     }
@@ -68,8 +68,9 @@ impl Token {
         due
     }
 
-    pub(super) fn renew_at(&self) -> Option<Millis> {
-        self.renew_at
+    /// When something is to be done about it.
+    pub(super) fn deadline(&self) -> Option<Millis> {
+        [self.renew_at, self.expires_at].into_iter().flatten().min()
     }
 }
 
@@ -97,7 +98,7 @@ mod tests {
         token.replace(Some("a".into()));
         token.present();
         token.welcome(Millis(0), 1);
-        assert_eq!(token.renew_at(), Some(Millis(RENEWAL_SPACING_MS)));
+        assert_eq!(token.deadline(), Some(Millis(RENEWAL_SPACING_MS)));
     }
 
     #[test]

@@ -17,7 +17,13 @@ impl Client {
         if self.push.is_overdue(now) {
             self.lose(now, StatusError::network(), 0);
         }
-        if self.is_linked() && self.token.renewal_due(now) {
+        if !self.is_linked() {
+            return;
+        }
+        if self.token.usable(now).is_none() {
+            self.disconnect();
+            self.ask(now);
+        } else if self.token.renewal_due(now) {
             self.emit(Output::NeedToken { renew: true });
         }
     }
@@ -43,7 +49,7 @@ impl Client {
         if !self.is_linked() {
             return mode;
         }
-        earliest(mode, earliest(self.push.deadline(), self.token.renew_at()))
+        earliest(mode, earliest(self.push.deadline(), self.token.deadline()))
     }
 }
 

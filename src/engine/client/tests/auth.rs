@@ -1,0 +1,149 @@
+//! Tokens: renewed, refused, absent, of somebody else.
+
+use super::rig::*;
+use crate::client::{Connection, Input, Output, User, timing};
+use seaworthy_protocol::{ClientFrame, TokenRenewal};
+
+fn renewal(token: &str) -> Output {
+    Output::Send(ClientFrame::Token(TokenRenewal { token: token.into() }))
+}
+
+#[test]
+fn a_token_is_renewed_before_its_end_over_the_same_connection() {
+    let mut rig = Rig::online();
+    for _ in 0..HOUR / 15_000 - 4 {
+        rig.pass(15_000);
+        rig.frame(pong());
+    }
+    assert_eq!(rig.take(), [Output::NeedToken { renew: true }]);
+    rig.give(Input::Token(Some("t2".into())));
+    assert_eq!(rig.take(), [renewal("t2")]);
+    rig.frame(welcome());
+    assert_eq!(rig.connection(), Connection::Online);
+    for _ in 0..HOUR / 15_000 - 4 {
+        rig.pass(15_000);
+        rig.frame(pong());
+    }
+    assert_eq!(rig.take(), [Output::NeedToken { renew: true }]);
+}
+
+#[test]
+fn a_new_token_that_the_application_gives_unasked_is_presented_at_once() {
+    let mut rig = Rig::online();
+    rig.give(Input::Token(Some("t2".into())));
+    assert_eq!(rig.take(), [renewal("t2")]);
+}
+
+#[test]
+fn a_token_that_changed_between_hello_and_welcome_is_presented_after_it() {
+    let mut rig = Rig::new();
+    rig.greet();
+    rig.give(Input::Token(Some("t2".into())));
+    rig.take();
+    rig.frame(welcome());
+    assert_eq!(rig.take(), [renewal("t2")]);
+}
+
+#[test]
+fn an_unauthorized_token_is_renewed_once_then_the_application_must_sign_in_and_the_queue_stays() {
+    let mut rig = Rig::online();
+    rig.commit(1);
+    rig.take();
+    rig.frame(error("unauthorized", None));
+    assert_eq!(rig.take(), [Output::Disconnect, Output::NeedToken { renew: true }]);
+    rig.give(Input::Token(Some("t2".into())));
+    rig.give(Input::Connected);
+    rig.take();
+    rig.frame(error("unauthorized", None));
+    assert_eq!(rig.take(), [Output::Disconnect]);
+    assert_eq!(rig.connection(), Connection::NeedsAuth);
+    assert_eq!(rig.error_code().as_deref(), Some("unauthorized"));
+    rig.pass(WEEK);
+    rig.give(Input::Online(true));
+    assert_eq!(rig.take(), []);
+    assert_eq!(rig.store.outbox.len(), 1);
+
+    rig.give(Input::Token(Some("t3".into())));
+    assert_eq!(rig.take(), [Output::Connect]);
+    rig.give(Input::Connected);
+    rig.frame(welcome());
+    assert_eq!(rig.pushed(), [1]);
+}
+
+#[test]
+fn nobody_signed_in_needs_auth_and_a_token_later_continues() {
+    let mut rig = Rig::new();
+    rig.give(Input::Online(true));
+    rig.give(Input::Token(None));
+    assert_eq!(rig.connection(), Connection::NeedsAuth);
+    rig.give(Input::Token(Some("t1".into())));
+    assert_eq!(rig.take(), [Output::NeedToken { renew: false }, Output::Connect]);
+}
+
+#[test]
+fn signing_out_ends_the_connection() {
+    let mut rig = Rig::online();
+    rig.give(Input::Token(None));
+    assert_eq!(rig.take(), [Output::Disconnect]);
+    assert_eq!(rig.connection(), Connection::NeedsAuth);
+}
+
+#[test]
+fn an_application_that_gives_no_token_is_asked_again_later() {
+    let mut rig = Rig::new();
+    rig.give(Input::Online(true));
+    rig.take();
+    rig.pass(timing::TOKEN_TIMEOUT_MS + timing::BACKOFF_BASE_MS);
+    assert_eq!(rig.take(), [Output::NeedToken { renew: false }]);
+    rig.pass(timing::TOKEN_TIMEOUT_MS - 1_000);
+    rig.give(Input::Token(Some("late".into())));
+    assert_eq!(rig.take(), [Output::Connect]);
+}
+
+#[test]
+fn a_token_that_ended_while_offline_is_not_used() {
+    let mut rig = Rig::online();
+    rig.give(Input::Online(false));
+    rig.pass(2 * HOUR);
+    rig.take();
+    rig.give(Input::Online(true));
+    assert_eq!(rig.take(), [Output::NeedToken { renew: true }]);
+}
+
+#[test]
+fn a_token_too_long_for_the_protocol_is_refused_here_with_the_reason() {
+    let mut rig = Rig::new();
+    rig.give(Input::Online(true));
+    rig.give(Input::Token(Some("x".repeat(100_000))));
+    assert_eq!(rig.connection(), Connection::NeedsAuth);
+    assert_eq!(rig.error_code().as_deref(), Some("unauthorized"));
+    assert!(!rig.take().contains(&Output::Connect));
+}
+
+#[test]
+fn another_user_stops_the_transport_and_keeps_the_queue() {
+    let mut rig = Rig::online();
+    rig.give(Input::Online(false));
+    rig.commit(1);
+    rig.greet();
+    rig.frame(welcome_with(User { subject: "bob".into(), ..alice() }, HOUR));
+    assert_eq!(rig.connection(), Connection::UserChanged);
+    assert_eq!(rig.error_code().as_deref(), Some("user_changed"));
+    assert!(rig.pushed().is_empty());
+    rig.pass(WEEK);
+    assert_eq!(rig.take(), []);
+    assert_eq!((rig.store.outbox.len(), rig.store.user.clone()), (1, Some(alice())));
+
+    rig.give(Input::Token(Some("alice again".into())));
+    rig.give(Input::Connected);
+    rig.frame(welcome());
+    assert_eq!(rig.pushed(), [1]);
+}
+
+#[test]
+fn a_replica_that_the_server_gave_to_another_user_stops_too() {
+    let mut rig = Rig::new();
+    rig.greet();
+    rig.frame(error("wrong_user", None));
+    assert_eq!(rig.connection(), Connection::UserChanged);
+}

@@ -1,0 +1,336 @@
+//! A driver with a store in memory and a clock that the test moves.
+
+use crate::client::{Client, Connection, FetchError, Input, Output, ReplicaState, Status, User, timing};
+use crate::{EngineError, Millis};
+use seaworthy_protocol::{
+    Changes, Checkpoint, ClientFrame, Cursor, Epoch, ErrorFrame, Hello, Incarnation, Outcome, Pong, Position, Push, ReplicaId, Results, Rows, Sequence,
+    ServerFrame, Transaction, TransactionId, TransactionResult, VERSION, Value, Welcome,
+};
+
+pub(super) const HOUR: u64 = 3_600_000;
+pub(super) const WEEK: u64 = 7 * 24 * HOUR;
+
+pub(super) fn alice() -> User {
+    User { issuer: "https://issuer.example".into(), subject: "alice".into() }
+}
+
+/// An outbox entry and what became of it.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub id: TransactionId,
+    pub sequence: Sequence,
+    pub outcome: Option<Outcome>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct FakeStore {
+    pub replica: ReplicaId,
+    pub user: Option<User>,
+    pub cursor: Option<Cursor>,
+    pub outbox: Vec<Entry>,
+    pub last: Sequence,
+    pub marked: Sequence,
+    pub ended: Vec<TransactionId>,
+    pub applied: Vec<(Vec<Rows>, Checkpoint)>,
+    pub fails: bool,
+}
+
+impl FakeStore {
+    pub fn state(&self) -> ReplicaState {
+        let undecided = self.outbox.iter().find(|entry| entry.outcome.is_none());
+        ReplicaState {
+            replica: self.replica,
+            user: self.user.clone(),
+            schema_version: 3,
+            cursor: self.cursor,
+            first_undecided: undecided.map_or(self.last.next(), |entry| entry.sequence),
+            last_sequence: self.last,
+            awaiting_checkpoint: self.outbox.iter().any(|entry| entry.outcome.is_some()),
+        }
+    }
+
+    pub fn commit(&mut self, id: u8) -> Sequence {
+        self.last = self.last.next();
+        self.outbox.push(Entry { id: TransactionId([id; 16]), sequence: self.last, outcome: None });
+        self.last
+    }
+
+    fn load(&self, after: Sequence, max_count: usize) -> Vec<Transaction> {
+        let behind = self.outbox.iter().filter(|entry| entry.sequence > after);
+        behind.take(max_count).map(|entry| transaction(entry.id, entry.sequence)).collect()
+    }
+
+    fn record(&mut self, results: Vec<TransactionResult>) {
+        for result in results {
+            for entry in self.outbox.iter_mut().filter(|entry| entry.sequence == result.sequence) {
+                entry.outcome = Some(result.outcome.clone());
+            }
+        }
+    }
+
+    fn apply(&mut self, rows: Vec<Rows>, checkpoint: Checkpoint) {
+        self.cursor = Some(checkpoint.cursor);
+        let reached = checkpoint.cursor.position;
+        let (ended, kept) = std::mem::take(&mut self.outbox).into_iter().partition::<Vec<_>, _>(|entry| position(entry).is_some_and(|at| at <= reached));
+        self.outbox = kept;
+        self.ended.extend(ended.into_iter().map(|entry| entry.id));
+        self.applied.push((rows, checkpoint));
+    }
+
+    fn new_identity(&mut self) {
+        self.replica.0[0] += 1;
+        self.last = Sequence(0);
+        for entry in &mut self.outbox {
+            if entry.outcome.is_some() {
+                entry.sequence = Sequence(0);
+                continue;
+            }
+            self.last = self.last.next();
+            entry.sequence = self.last;
+        }
+    }
+
+    /// Executes a storage output. `None`: it is not one.
+    pub fn execute(&mut self, output: Output) -> Result<Option<Input>, Output> {
+        match output {
+            Output::LoadOutbox { .. } | Output::Record(_) | Output::Apply { .. } | Output::BindUser(_) | Output::NewIdentity | Output::MarkSent { .. }
+                if self.fails =>
+            {
+                return Ok(Some(Input::StorageFailed));
+            }
+            Output::MarkSent { through } => {
+                self.marked = through;
+                return Ok(None);
+            }
+            Output::LoadOutbox { after, max_count, .. } => return Ok(Some(Input::Outbox(self.load(after, max_count)))),
+            Output::Record(results) => self.record(results),
+            Output::Apply { rows, checkpoint } => self.apply(rows, checkpoint),
+            Output::BindUser(user) => self.user = Some(user),
+            Output::NewIdentity => self.new_identity(),
+            other => return Err(other),
+        }
+        Ok(Some(Input::Stored(self.state())))
+    }
+}
+
+fn position(entry: &Entry) -> Option<Position> {
+    match entry.outcome.as_ref()? {
+        Outcome::Applied { position } | Outcome::Merged { position, .. } | Outcome::Rejected { position, .. } => Some(*position),
+        _ => None,
+    }
+}
+
+/// The client, its store, and what it asked of the network since it was last looked at.
+pub(super) struct Rig {
+    pub client: Client,
+    pub store: FakeStore,
+    pub now: Millis,
+    pub out: Vec<Output>,
+    pub wake: Option<Millis>,
+}
+
+impl Rig {
+    pub fn new() -> Self {
+        Self::over(FakeStore::default())
+    }
+
+    pub fn over(store: FakeStore) -> Self {
+        Self { client: Client::new(store.state(), 42), store, now: Millis(1_000_000), out: Vec::new(), wake: None }
+    }
+
+    /// Online, over a WebSocket, welcomed, at position 10.
+    pub fn online() -> Self {
+        let mut rig = Self::new();
+        rig.greet();
+        rig.frame(welcome());
+        rig.frame(checkpoint(10));
+        rig.take();
+        rig
+    }
+
+    /// Online over fetch since the WebSocket is blocked, at position 10.
+    pub fn over_fetch() -> Self {
+        let mut rig = Self::new();
+        rig.block_socket();
+        let (id, _) = rig.fetched_pull();
+        rig.answer(id, vec![welcome(), checkpoint(10)]);
+        rig.pass(timing::PULL_SPACING_MS);
+        rig
+    }
+
+    /// Wanted, with a token, and two WebSockets that closed at once: fetch is next.
+    pub fn block_socket(&mut self) {
+        self.give(Input::Online(true));
+        self.give(Input::Token(Some("t1".into())));
+        self.give(Input::Closed);
+        self.pass(timing::BACKOFF_BASE_MS);
+        self.give(Input::Closed);
+    }
+
+    /// Up to the `hello`.
+    pub fn greet(&mut self) {
+        self.give(Input::Online(true));
+        self.give(Input::Token(Some("t1".into())));
+        self.give(Input::Connected);
+    }
+
+    pub fn try_give(&mut self, input: Input) -> Result<(), EngineError> {
+        self.client.handle(self.now, input)?;
+        while let Some(output) = self.client.poll_output() {
+            match self.store.execute(output) {
+                Ok(None) => {}
+                Ok(Some(answer)) => self.client.handle(self.now, answer)?,
+                Err(Output::WakeAt(at)) => self.wake = Some(at),
+                Err(other) => self.out.push(other),
+            }
+        }
+        Ok(())
+    }
+
+    pub fn give(&mut self, input: Input) {
+        self.try_give(input).unwrap();
+    }
+
+    pub fn frame(&mut self, frame: ServerFrame) {
+        self.give(Input::Frame(frame));
+    }
+
+    pub fn answer(&mut self, id: u32, frames: Vec<ServerFrame>) {
+        self.give(Input::Fetched { id, result: Ok(frames) });
+    }
+
+    pub fn fail(&mut self, id: u32, error: FetchError) {
+        self.give(Input::Fetched { id, result: Err(error) });
+    }
+
+    pub fn commit(&mut self, id: u8) {
+        let through = self.store.commit(id);
+        self.give(Input::Committed { through });
+    }
+
+    /// Lets time pass, with a tick whenever one is wished for.
+    pub fn pass(&mut self, ms: u64) {
+        let target = self.now + ms;
+        for _ in 0..10_000 + ms / 1_000 {
+            match self.wake.filter(|at| *at <= target) {
+                Some(at) => {
+                    self.now = self.now.max(at);
+                    self.wake = None;
+                    self.give(Input::Tick);
+                }
+                None => {
+                    self.now = target;
+                    return;
+                }
+            }
+        }
+        panic!("the engine wakes in a hot loop");
+    }
+
+    /// Lets time pass without a tick, as a closed laptop does, then gives one.
+    pub fn sleep(&mut self, ms: u64) {
+        self.now = self.now + ms;
+        self.wake = None;
+        self.give(Input::Tick);
+    }
+
+    /// What was asked of the network and the application, without status changes.
+    pub fn take(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.out).into_iter().filter(|output| !matches!(output, Output::Status(_))).collect()
+    }
+
+    pub fn status(&self) -> Status {
+        self.client.status()
+    }
+
+    pub fn connection(&self) -> Connection {
+        self.client.status().connection
+    }
+
+    pub fn error_code(&self) -> Option<String> {
+        self.client.status().error.map(|error| error.code)
+    }
+
+    /// The sequences of the one push that was sent over the WebSocket.
+    pub fn pushed(&mut self) -> Vec<u64> {
+        let pushes: Vec<Push> =
+            self.take().into_iter().filter_map(|output| if let Output::Send(ClientFrame::Push(push)) = output { Some(push) } else { None }).collect();
+        assert!(pushes.len() <= 1, "more than one push");
+        pushes.into_iter().flat_map(|push| push.transactions).map(|transaction| transaction.sequence.0).collect()
+    }
+
+    /// The `hello` that was sent.
+    pub fn hello(&mut self) -> Hello {
+        let hello = self.take().into_iter().find_map(|output| if let Output::Send(ClientFrame::Hello(hello)) = output { Some(hello) } else { None });
+        hello.expect("a hello")
+    }
+
+    /// The pull that was asked for over fetch, and how long it waits.
+    pub fn fetched_pull(&mut self) -> (u32, u64) {
+        let pulls = self.take().into_iter().filter_map(|output| match output {
+            Output::Fetch { id, frame: ClientFrame::Pull(pull), .. } => Some((id, pull.wait_ms)),
+            _ => None,
+        });
+        pulls.last().expect("a pull over fetch")
+    }
+
+    /// The push that was made over fetch.
+    pub fn fetched_push(&mut self) -> (u32, Vec<u64>) {
+        let pushes = self.take().into_iter().filter_map(|output| match output {
+            Output::Fetch { id, frame: ClientFrame::Push(push), .. } => Some((id, push.transactions.iter().map(|t| t.sequence.0).collect())),
+            _ => None,
+        });
+        pushes.last().expect("a push over fetch")
+    }
+}
+
+pub(super) fn transaction(id: TransactionId, sequence: Sequence) -> Transaction {
+    Transaction { id, sequence, base: None, schema_version: 3, after: Vec::new(), changes: Changes::default() }
+}
+
+pub(super) fn welcome_with(user: User, expires_in_ms: u64) -> ServerFrame {
+    ServerFrame::Welcome(Welcome {
+        protocol: VERSION,
+        epoch: Epoch([1; 16]),
+        issuer: user.issuer,
+        subject: user.subject,
+        last_sequence: Sequence(0),
+        token_expires_in_ms: expires_in_ms,
+    })
+}
+
+pub(super) fn welcome() -> ServerFrame {
+    welcome_with(alice(), HOUR)
+}
+
+pub(super) fn cursor(position: u64) -> Cursor {
+    Cursor { position: Position(position), incarnation: Incarnation([7; 16]) }
+}
+
+pub(super) fn checkpoint(position: u64) -> ServerFrame {
+    ServerFrame::Checkpoint(Checkpoint { cursor: cursor(position), reset: false })
+}
+
+pub(super) fn rows(value: i64) -> ServerFrame {
+    ServerFrame::Rows(Rows { table: "t".into(), columns: vec!["id".into()], key: vec!["id".into()], rows: vec![vec![Value::Integer(value)]], gone: vec![] })
+}
+
+pub(super) fn applied(sequence: u64, position: u64) -> TransactionResult {
+    TransactionResult { sequence: Sequence(sequence), outcome: Outcome::Applied { position: Position(position) } }
+}
+
+pub(super) fn ended(sequence: u64, outcome: Outcome) -> TransactionResult {
+    TransactionResult { sequence: Sequence(sequence), outcome }
+}
+
+pub(super) fn results(results: impl IntoIterator<Item = TransactionResult>) -> ServerFrame {
+    ServerFrame::Results(Results { results: results.into_iter().collect() })
+}
+
+pub(super) fn error(code: &str, retry_after_ms: Option<u64>) -> ServerFrame {
+    ServerFrame::Error(ErrorFrame { code: code.into(), message: "because".into(), retry_after_ms })
+}
+
+pub(super) fn pong() -> ServerFrame {
+    ServerFrame::Pong(Pong {})
+}
