@@ -267,20 +267,20 @@ impl Rig {
 
     /// The pull that was asked for over fetch, and how long it waits.
     pub fn fetched_pull(&mut self) -> (u32, u64) {
-        let pulls = self.take().into_iter().filter_map(|output| match output {
+        let mut pulls = self.take().into_iter().filter_map(|output| match output {
             Output::Fetch { id, frame: ClientFrame::Pull(pull), .. } => Some((id, pull.wait_ms)),
             _ => None,
         });
-        pulls.last().expect("a pull over fetch")
+        pulls.next_back().expect("a pull over fetch")
     }
 
     /// The push that was made over fetch.
     pub fn fetched_push(&mut self) -> (u32, Vec<u64>) {
-        let pushes = self.take().into_iter().filter_map(|output| match output {
+        let mut pushes = self.take().into_iter().filter_map(|output| match output {
             Output::Fetch { id, frame: ClientFrame::Push(push), .. } => Some((id, push.transactions.iter().map(|t| t.sequence.0).collect())),
             _ => None,
         });
-        pushes.last().expect("a push over fetch")
+        pushes.next_back().expect("a push over fetch")
     }
 }
 
