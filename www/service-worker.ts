@@ -51,7 +51,7 @@ async function takeOver(): Promise<void> {
 }
 
 async function navigate(request: Request): Promise<Response> {
-  const shell = async () => (await (await caches.open(CACHE)).match(SHELL)) ?? Response.error();
+  const shell = async () => (await (await caches.open(CACHE)).match(SHELL, { ignoreVary: true })) ?? Response.error();
   try {
     const response = await fetch(request, { signal: AbortSignal.timeout(NAVIGATION_TIMEOUT_MS) });
     // A proxy in front of a stopped server answers with 502 to 504.
@@ -62,8 +62,10 @@ async function navigate(request: Request): Promise<Response> {
 }
 
 async function fromCache(request: Request): Promise<Response> {
+  // Servers say `Vary: Origin`, and a module script has an origin where the precached request had none: the file is the same.
+  const options = { ignoreVary: true };
   const current = await caches.open(CACHE);
-  return (await current.match(request)) ?? (await caches.match(request)) ?? fetch(request);
+  return (await current.match(request, options)) ?? (await caches.match(request, options)) ?? fetch(request);
 }
 
 function isReleaseFile(url: string): boolean {

@@ -39,6 +39,8 @@ inEveryBrowser('the demo and its network', (scenario, browser) => {
       await ann.addTodo('Order halyards');
       await ben.pending(1);
       await ann.settled();
+      await pause(QUIET_MS);
+      assert.deepEqual(await ann.titles(), ['Order halyards'], 'the wire must be cut');
       wire.mend();
       await converged(ann, ben, ['Sand the tiller', 'Order halyards']);
     } finally {
@@ -57,6 +59,9 @@ inEveryBrowser('the demo and its network', (scenario, browser) => {
       await ben.addTodo('Check the bilge pump');
       await ann.addTodo('Renew the flares');
       await ann.settled();
+      await pause(QUIET_MS);
+      await ben.pending(1);
+      assert.deepEqual(await ann.titles(), ['Renew the flares'], 'the emulation must have cut the connection');
       await profile.setOffline(false);
       await converged(ann, ben, ['Check the bilge pump', 'Renew the flares']);
     });

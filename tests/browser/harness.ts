@@ -191,19 +191,26 @@ async function launchFirefox(): Promise<TestBrowser> {
     headless: true,
     extraPrefsFirefox: { 'privacy.reduceTimerPrecision': false },
   });
+  const front: Front = { page: null };
   return {
     name: 'firefox',
-    profile: async () => firefoxProfile(await browser.createBrowserContext()),
+    profile: async () => firefoxProfile(await browser.createBrowserContext(), front),
     close: () => browser.close(),
   };
 }
 
-function firefoxProfile(context: PuppeteerContext): Profile {
+/** The tab that a browser shows. */
+interface Front {
+  page: PuppeteerPage | null;
+}
+
+function firefoxProfile(context: PuppeteerContext, front: Front): Profile {
   return {
     page: async ({ width = 1100, height = 760 } = {}) => {
       const page = await context.newPage();
+      front.page = page;
       await page.setViewport({ width, height });
-      const tested = new TestPage(firefoxDriver(page));
+      const tested = new TestPage(firefoxDriver(page, front));
       page.on('console', (message) => message.type() === 'error' && tested.problems.push(message.text()));
       page.on('pageerror', (error) => tested.problems.push(error instanceof Error ? error.message : String(error)));
       return tested;
@@ -213,15 +220,20 @@ function firefoxProfile(context: PuppeteerContext): Profile {
   };
 }
 
-function firefoxDriver(page: PuppeteerPage): Driver {
+function firefoxDriver(page: PuppeteerPage, front: Front): Driver {
+  // A tab in the background draws nothing, and what is not drawn cannot be clicked.
+  const inFront = async (): Promise<void> => {
+    if (front.page !== page) await page.bringToFront();
+    front.page = page;
+  };
   return {
     goto: (url) => page.goto(url),
     reload: () => page.reload(),
     evaluate: (run, argument) => page.evaluate(run as never, argument as never) as never,
-    click: (selector) => page.locator(selector).setTimeout(PATIENCE_MS).click(),
-    hover: (selector) => page.locator(selector).setTimeout(PATIENCE_MS).hover(),
-    type: (text) => page.keyboard.type(text),
-    press: (keys) => pressTogether(page, keys.split('+') as KeyInput[]),
+    click: (selector) => inFront().then(() => page.locator(selector).setTimeout(PATIENCE_MS).click()),
+    hover: (selector) => inFront().then(() => page.locator(selector).setTimeout(PATIENCE_MS).hover()),
+    type: (text) => inFront().then(() => page.keyboard.type(text)),
+    press: (keys) => inFront().then(() => pressTogether(page, keys.split('+') as KeyInput[])),
     mouse: (step, x, y) => (step === 'move' ? page.mouse.move(x, y) : page.mouse[step]()),
     screenshot: (file) => page.screenshot({ path: file as `${string}.png` }),
     close: () => page.close(),
