@@ -18,13 +18,11 @@ export class Emitter<Events> {
   }
 }
 
-/** Runs a callback of the application; what it throws is reported like any uncaught error. */
+/** Runs a callback of the application; what it throws is reported like any uncaught error, and stops nobody else. */
 export function isolated(callback: () => void): void {
   try {
     callback();
   } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
+    reportError(error);
   }
 }

@@ -164,7 +164,6 @@ export class LiveQuery<Row extends object> implements AsyncIterable<readonly Row
   #take(answer: StatementAnswer): void {
     const rows = reuseRows<Row>(answer, this.#answer, this.#rows, this.#host.schema);
     this.#answer = answer;
-    if (rows === this.#rows) return;
     this.#rows = rows;
     for (const subscriber of [...this.#subscribers]) this.#tell(subscriber);
   }

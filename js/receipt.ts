@@ -87,7 +87,7 @@ export class WritePromise<T> extends Promise<T> {
       setTimeout(() => {
         // Nobody at all: it becomes an unhandled rejection, like that of any promise.
         if (!watched.#heard && !report(error)) void Promise.reject(error);
-      }),
+      }, 0),
     );
     return watched;
   }

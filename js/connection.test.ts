@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { mock, test } from 'node:test';
+import { FakeWorker, STATUS, settle } from '../tests/unit/fake-worker.js';
+import { Connection, type ConnectionListener } from './connection.js';
+import { Closed, LeaderLost, type SeaworthyError, WorkerFailed } from './errors.js';
+import type { OpenRequest } from './messages.js';
+
+const OPTIONS = { name: 'test', online: true } as OpenRequest;
+const CALL = new Uint8Array([1]);
+
+function setUp(helloMs = 5000) {
+  const workers: FakeWorker[] = [];
+  const heard: string[] = [];
+  const failures: SeaworthyError[] = [];
+  const listener: ConnectionListener = {
+    event: (event) => heard.push(event.type),
+    owner: (owner) => heard.push(owner),
+    restarted: () => heard.push('restarted'),
+    failed: (error) => failures.push(error),
+  };
+  const source = {
+    helloMs,
+    start: () => {
+      workers.push(new FakeWorker());
+      return workers.at(-1) as FakeWorker;
+    },
+    diagnose: () => Promise.resolve(new WorkerFailed('not there', 'not-found')),
+  };
+  const connection = new Connection(source, OPTIONS, listener);
+  const opened = connection.open();
+  opened.catch(() => {});
+  return { connection, opened, heard, failures, worker: (nth = workers.length - 1) => workers[nth] as FakeWorker, count: () => workers.length };
+}
+
+test('open is asked first, and resolves with the status', async () => {
+  const { opened, worker } = setUp();
+  assert.deepEqual(worker().ops(), ['open']);
+  assert.deepEqual(worker().last('open').options, OPTIONS);
+  worker().open();
+  assert.deepEqual(await opened, STATUS);
+});
+
+test('calls are sent at once, and settled by their number in any order', async () => {
+  const { connection, worker } = setUp();
+  const first = connection.call({ op: 'read', call: CALL });
+  const second = connection.call({ op: 'pending' });
+  worker().open();
+  worker().answer('pending', []);
+  worker().answer('read', new Uint8Array([7]));
+  assert.deepEqual([await first, await second], [new Uint8Array([7]), []]);
+});
+
+test('a failure of the worker becomes a typed error', async () => {
+  const { connection, worker } = setUp();
+  const call = connection.call({ op: 'read', call: CALL });
+  worker().refuse('read', 'BadSql', 'near x');
+  await assert.rejects(call, { code: 'BadSql', message: 'near x' });
+});
+
+test('after a stop the next worker gets what was unanswered, in order, with the same request ids', async () => {
+  const { connection, worker, heard } = setUp();
+  worker().open();
+  const read = connection.call({ op: 'read', call: CALL });
+  const write = connection.call({ op: 'write', request: 'r1', call: CALL });
+  connection.stop();
+  assert.ok(worker().terminated);
+  const later = connection.call({ op: 'pending' });
+  worker(0).answer('read', new Uint8Array([1]));
+  connection.start();
+  assert.deepEqual(worker(1).ops(), ['open', 'read', 'write', 'pending']);
+  assert.equal(worker(1).last('write').request, 'r1');
+  assert.ok(heard.includes('restarted'));
+  worker(1).answer('read', new Uint8Array([2]));
+  worker(1).answer('write', { receipt: { id: null, sequence: null, changes: 1 }, buffer: CALL });
+  worker(1).answer('pending', []);
+  assert.deepEqual(await read, new Uint8Array([2]), 'what a dead worker says does not count');
+  assert.equal((await write).receipt.changes, 1);
+  assert.deepEqual(await later, []);
+});
+
+test('a statement of an interactive transaction is not repeated by another worker, its commit is', async () => {
+  const { connection, worker } = setUp();
+  worker().open();
+  const step = connection.call({ op: 'step', transaction: 't', call: CALL });
+  const commit = connection.call({ op: 'commit', transaction: 't', request: 'r' });
+  connection.stop();
+  connection.start();
+  await assert.rejects(step, LeaderLost);
+  assert.deepEqual(worker().ops(), ['open', 'commit']);
+  worker().answer('commit', { id: 'a', sequence: 1, changes: 1 });
+  assert.equal((await commit).id, 'a');
+});
+
+test('a call that kills two workers is given up, and the others go on', async () => {
+  const { connection, worker, count } = setUp();
+  worker().open();
+  const deadly = connection.call({ op: 'read', call: CALL });
+  const harmless = connection.call({ op: 'pending' });
+  worker().say({ type: 'crashed', id: worker().last('read').id, message: 'unreachable' });
+  worker().say({ type: 'crashed', id: worker().last('read').id, message: 'unreachable' });
+  await assert.rejects(deadly, (error) => error instanceof WorkerFailed && error.cause === 'crashed' && /stopped twice/.test(error.message));
+  assert.equal(count(), 3);
+  worker().answer('pending', []);
+  assert.deepEqual(await harmless, []);
+});
+
+test('a worker that dies again and again ends the connection', async () => {
+  const { connection, worker, failures, count } = setUp();
+  const call = connection.call({ op: 'pending' });
+  for (let crash = 0; crash < 6; crash++) worker().say({ type: 'crashed', id: null, message: 'x' });
+  await assert.rejects(call, WorkerFailed);
+  assert.equal(count(), 6);
+  assert.equal(failures.length, 1);
+  await assert.rejects(connection.call({ op: 'pending' }), WorkerFailed);
+});
+
+test('a worker that cannot start is diagnosed, and everything that waits is told', async () => {
+  const { connection, opened, worker, failures } = setUp();
+  const call = connection.call({ op: 'pending' });
+  worker().fail();
+  await assert.rejects(opened, { code: 'WorkerFailed', cause: 'not-found' });
+  await assert.rejects(call, { code: 'WorkerFailed' });
+  assert.equal(failures.length, 1);
+});
+
+test('a worker that says nothing is diagnosed after its time', async () => {
+  const { opened } = setUp(5);
+  await assert.rejects(opened, { code: 'WorkerFailed', cause: 'not-found' });
+});
+
+test('a worker that says hello and waits for another tab is not diagnosed', async () => {
+  const { worker, failures, heard } = setUp(5);
+  worker().say({ type: 'hello' });
+  worker().say({ type: 'owner', owner: 'other-tab' });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual([failures, heard], [[], ['other-tab']]);
+});
+
+test('a failed open leaves the worker, so that the database can be deleted', async () => {
+  const { connection, opened, worker, failures } = setUp();
+  worker().say({ type: 'hello' });
+  worker().refuse('open', 'SchemaMismatch', 'differs');
+  await assert.rejects(opened, { code: 'SchemaMismatch' });
+  assert.equal(failures.length, 1);
+  const deleted = connection.call({ op: 'delete' });
+  worker().answer('delete', null);
+  assert.equal(await deleted, null);
+});
+
+test('a signal stops the waiting, not what was sent', async () => {
+  const { connection, worker } = setUp();
+  const controller = new AbortController();
+  const call = connection.call({ op: 'write', request: 'r', call: CALL }, controller.signal);
+  controller.abort(new Error('enough'));
+  await assert.rejects(call, { message: 'enough' });
+  worker().answer('write', { receipt: { id: null, sequence: null, changes: 1 }, buffer: CALL });
+  await assert.rejects(connection.call({ op: 'pending' }, controller.signal), { message: 'enough' });
+  assert.deepEqual(worker().ops(), ['open', 'write']);
+});
+
+test('answers of writes are acknowledged in bulk', async () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    const { connection, worker } = setUp();
+    worker().open();
+    const answerWrite = (request: string): void => {
+      connection.call({ op: 'write', request, call: CALL }).catch(() => {});
+      worker().answer('write', { receipt: { id: null, sequence: null, changes: 1 }, buffer: CALL });
+    };
+    answerWrite('a');
+    answerWrite('b');
+    assert.ok(!worker().ops().includes('acknowledge'));
+    mock.timers.tick(1000);
+    assert.deepEqual(worker().last('acknowledge').requests, ['a', 'b']);
+    for (let i = 0; i < 64; i++) answerWrite(`r${i}`);
+    assert.equal(worker().last('acknowledge').requests.length, 64);
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test('the end rejects what waits and what comes', async () => {
+  const { connection, worker } = setUp();
+  const call = connection.call({ op: 'pending' });
+  connection.end(new Closed('over'));
+  await assert.rejects(call, Closed);
+  await assert.rejects(connection.call({ op: 'pending' }), Closed);
+  connection.start();
+  await settle();
+  assert.ok(worker().terminated);
+});
+
+test('the next worker is told what was said about the network', () => {
+  const { connection, worker } = setUp();
+  worker().open();
+  connection.setOnline(false);
+  connection.stop();
+  connection.start();
+  assert.equal(worker().last('open').options.online, false);
+});
