@@ -14,8 +14,11 @@ const STAMP: &str = "js/wasm/.stamp";
 const MODULE: &str = "seaworthy.wasm";
 const WASM_OPT: &str = "node_modules/binaryen/bin/wasm-opt";
 /// What the browsers of the support table have, and rustc assumes.
-const WASM_OPT_FLAGS: [&str; 7] = [
+const WASM_OPT_FLAGS: [&str; 10] = [
     "-Oz",
+    "--strip-debug",
+    "--strip-producers",
+    "--strip-target-features",
     "--enable-bulk-memory",
     "--enable-sign-ext",
     "--enable-nontrapping-float-to-int",
