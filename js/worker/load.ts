@@ -34,6 +34,9 @@ function compileFailure(url: string, error: unknown): Failure {
   if (/unsafe-eval|content security policy|csp/i.test(message)) {
     return failed('csp', `The page's Content-Security-Policy forbids wasm. Add 'wasm-unsafe-eval' to script-src. (${message})`);
   }
+  if (error instanceof WebAssembly.LinkError) {
+    return failed('wrong-type', `worker.js and ${url} are of different releases: deploy both together, and let one cache name hold both. (${message})`);
+  }
   return failed('wrong-type', `What ${url} answers cannot be compiled as wasm: ${message}`);
 }
 

@@ -79,12 +79,11 @@ function hideAndShow(): void {
   dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));
 }
 
-const sdk = { seaworthy, sql, app, openDatabase, failure, hideAndShow, pause: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)) };
+const api = { seaworthy, sql, app, openDatabase, failure, hideAndShow, pause: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)) };
 
 declare global {
-  var sdk: typeof import('./sdk-page.js').sdk;
+  var sdk: typeof api;
   var db: ReturnType<typeof openDatabase>;
 }
 
-export { sdk };
-globalThis.sdk = sdk;
+globalThis.sdk = api;
