@@ -78,11 +78,19 @@ class Drag {
     const highest = (this.boxes[0]?.top ?? box.top) - box.top;
     const lowest = (this.boxes.at(-1)?.bottom ?? box.bottom) - box.bottom;
     const offset = Math.min(lowest, Math.max(highest, this.y - this.startY + window.scrollY - this.startScroll));
-    const middle = box.top + box.height / 2 + offset;
-    this.to = this.boxes.filter((other, index) => index !== this.from && other.top + other.height / 2 < middle).length;
+    this.to = this.from + this.passedBelow(box.bottom + offset) - this.passedAbove(box.top + offset);
     this.rows.forEach((row, index) => {
       row.style.transform = index === this.from ? `translateY(${offset}px)` : this.shiftOf(index, box.height);
     });
+  }
+
+  /** How many of the rows below have their middle above the dragged row's lower edge. */
+  private passedBelow(bottom: number): number {
+    return this.boxes.slice(this.from + 1).filter((other) => other.top + other.height / 2 < bottom).length;
+  }
+
+  private passedAbove(top: number): number {
+    return this.boxes.slice(0, this.from).filter((other) => other.top + other.height / 2 > top).length;
   }
 
   private shiftOf(index: number, height: number): string {

@@ -1,5 +1,12 @@
 // Whose database it is: one tab's at a time, one user's for good, and of one release of the application.
 
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+// @ts-expect-error a plain JavaScript module of the build
+import { buildDemo } from '../../www/build.mjs';
+import { TestServer } from './server.js';
 import { inEveryBrowser } from './stage.js';
 
 inEveryBrowser('the demo and its owners', (scenario) => {
@@ -39,5 +46,36 @@ inEveryBrowser('the demo and its owners', (scenario) => {
     await ann.pending(1);
     await ann.setOffline(false);
     await ann.settled();
+  });
+
+  scenario('a new release is fetched in the background, is offered, and takes over whole', async (stage) => {
+    const www = await mkdtemp(path.join(tmpdir(), 'seaworthy-www-'));
+    const packageDir = path.resolve('dist');
+    const older: { release: string } = await buildDemo({ packageDir, outDir: www, minify: true });
+    const server = await TestServer.start({ www });
+    try {
+      const ann = await stage.window(server.url);
+      await ann.addList('Kept');
+      await ann.addTodo('From the older release');
+      await ann.settled();
+      await ann.keptOffline();
+      const newer: { release: string } = await buildDemo({ packageDir, outDir: www, minify: false });
+      assert.notEqual(newer.release, older.release);
+      await ann.page.run(async () => void (await (await navigator.serviceWorker.ready).update()));
+      await ann.toast('A new version is ready');
+      await ann.addTodo('Still in the older release');
+      await ann.page.click('.toast-action');
+      const scripts = () => [...document.scripts].map((script) => script.getAttribute('src')?.split('/')[0]);
+      await ann.page.until('the newer release', (release) => document.querySelector(`script[src^="${release}/"]`) !== null, newer.release);
+      await ann.showsTodos(['From the older release', 'Still in the older release']);
+      await server.stop();
+      stage.breaksNetwork = true;
+      await ann.page.reload();
+      await ann.showsTodos(['From the older release', 'Still in the older release']);
+      assert.deepEqual(await ann.page.run(scripts), [newer.release, newer.release]);
+    } finally {
+      await server.remove();
+      await rm(www, { recursive: true, force: true });
+    }
   });
 });

@@ -136,4 +136,23 @@ inEveryBrowser('the demo and its network', (scenario, browser) => {
     await ben.page.press('Escape');
     await ben.page.until('the welcome', () => document.querySelector('.welcome') !== null);
   });
+
+  scenario('a refused write is tried again when what it needs is back', async (stage) => {
+    const [ann, ben] = await stage.pair('Brief');
+    await ben.setOffline(true);
+    await ben.addTodo('Needs its list');
+    await ann.page.hover('.list');
+    await ann.page.click('.list [title=Delete]');
+    await ann.page.until('the welcome', () => document.querySelector('.welcome') !== null);
+    await ann.settled();
+    await ben.setOffline(false);
+    await ben.toast('refused 1 change');
+    await ann.page.click('.toast-action');
+    await ben.hasList('Brief');
+    await ben.page.click('.badge');
+    await ben.page.click('[data-kind=rejected] .button:not(.button-quiet)');
+    await ben.page.until('no refused write', () => document.querySelector<HTMLElement>('.badge')?.dataset.rejected === '0');
+    await ben.page.press('Escape');
+    await converged(ann, ben, ['Needs its list']);
+  });
 });

@@ -230,8 +230,16 @@ function firefoxDriver(page: PuppeteerPage, front: Front): Driver {
     goto: (url) => page.goto(url),
     reload: () => page.reload(),
     evaluate: (run, argument) => page.evaluate(run as never, argument as never) as never,
-    click: (selector) => inFront().then(() => page.locator(selector).setTimeout(PATIENCE_MS).click()),
-    hover: (selector) => inFront().then(() => page.locator(selector).setTimeout(PATIENCE_MS).hover()),
+    click: async (selector) => {
+      await inFront();
+      const { x, y } = await reachable(page, selector);
+      await page.mouse.click(x, y);
+    },
+    hover: async (selector) => {
+      await inFront();
+      const { x, y } = await reachable(page, selector);
+      await page.mouse.move(x, y);
+    },
     type: (text) => inFront().then(() => page.keyboard.type(text)),
     press: (keys) => inFront().then(() => pressTogether(page, keys.split('+') as KeyInput[])),
     mouse: (step, x, y) => (step === 'move' ? page.mouse.move(x, y) : page.mouse[step]()),
@@ -240,10 +248,32 @@ function firefoxDriver(page: PuppeteerPage, front: Front): Driver {
   };
 }
 
+/** Waits until the middle of an element can be hit, and answers where it is. Two looks must agree: what moves is missed. */
+async function reachable(page: PuppeteerPage, selector: string): Promise<{ x: number; y: number }> {
+  const look = (wanted: string) => {
+    const element = document.querySelector(wanted);
+    element?.scrollIntoView({ block: 'nearest' });
+    const box = element?.getBoundingClientRect();
+    if (!element || !box || box.width === 0) return null;
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+    const hit = document.elementFromPoint(x, y);
+    return hit && (element.contains(hit) || hit.closest('label')?.contains(element)) ? { x, y } : null;
+  };
+  const deadline = Date.now() + PATIENCE_MS;
+  let before: { x: number; y: number } | null = null;
+  while (Date.now() < deadline) {
+    const now = await page.evaluate(look, selector).catch(() => null);
+    if (now && before && now.x === before.x && now.y === before.y) return now;
+    before = now;
+    await pause(POLL_MS);
+  }
+  throw new Error(`Waited ${PATIENCE_MS} ms for ${selector} to be there, in view and not covered.`);
+}
+
 async function pressTogether(page: PuppeteerPage, keys: KeyInput[]): Promise<void> {
   const [last, ...modifiers] = [...keys].reverse();
   if (last === undefined) return;
   for (const modifier of modifiers) await page.keyboard.down(modifier);
-  await page.keyboard.press(last);
+  await page.keyboard.press((last as string) === 'Space' ? ' ' : last);
   for (const modifier of modifiers) await page.keyboard.up(modifier);
 }
