@@ -37,9 +37,11 @@ function showTodos(user: string): void {
 /** Keeps the application for when there is no network, and says when a newer one has been fetched. */
 async function keepOffline(): Promise<void> {
   if (!('serviceWorker' in navigator)) return;
-  const before = navigator.serviceWorker.controller;
+  // The first worker of all takes control too, and is no news.
+  let controlled = navigator.serviceWorker.controller !== null;
   navigator.serviceWorker.addEventListener('controllerchange', () => {
-    if (before) toasts.show('A new version is ready.', { label: 'Reload', run: () => location.reload() });
+    if (controlled) toasts.show('A new version is ready.', { label: 'Reload', run: () => location.reload() });
+    controlled = true;
   });
   await navigator.serviceWorker.register('service-worker.js', { updateViaCache: 'none' });
 }
