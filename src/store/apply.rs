@@ -7,6 +7,7 @@
 use crate::StoreError;
 use crate::query::{Bound, key_condition, owned};
 use crate::table::{Table, quote};
+use crate::trigger::{self, Trigger};
 use rusqlite::{CachedStatement, Connection};
 use seaworthy_protocol::{Changes, Op, Value};
 use std::collections::BTreeMap;
@@ -42,8 +43,30 @@ pub(crate) fn backward<'a>(changes: &'a Changes, tables: &'a BTreeMap<String, Ta
     convert(changes, tables, true)
 }
 
+/// Makes all edits as [`apply`] does. Should a local trigger break a constraint, it must not hold up what
+/// the server has decided: the edits are then made without local triggers.
+pub(crate) fn past_triggers(conn: &Connection, batches: &[Batch<'_>], local: &[Trigger]) -> Result<Missing, StoreError> {
+    if local.is_empty() {
+        return apply(conn, batches);
+    }
+    conn.prepare_cached("SAVEPOINT past_triggers")?.raw_execute()?;
+    let mut result = apply(conn, batches);
+    if matches!(result, Err(StoreError::ConstraintViolation { .. })) {
+        conn.execute_batch("ROLLBACK TO past_triggers")?;
+        trigger::suspend(conn, local)?;
+        result = apply(conn, batches);
+        if result.is_ok() {
+            trigger::resume(conn, local)?;
+        } else {
+            conn.execute_batch("ROLLBACK TO past_triggers")?;
+        }
+    }
+    conn.prepare_cached("RELEASE past_triggers")?.raw_execute()?;
+    result
+}
+
 /// Makes all edits, or fails with the first constraint that no order of them can keep.
-pub(crate) fn apply(conn: &Connection, batches: &[Batch<'_>]) -> Result<Missing, StoreError> {
+fn apply(conn: &Connection, batches: &[Batch<'_>]) -> Result<Missing, StoreError> {
     let mut deferred = Vec::new();
     let mut missing = Missing(0);
     for batch in batches {

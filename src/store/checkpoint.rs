@@ -56,7 +56,7 @@ pub(crate) struct Done {
 fn apply_in_transaction(store: &Store, batches: &[Batch<'_>], checkpoint: &Checkpoint) -> Result<Done, StoreError> {
     let conn = &store.conn;
     conn.prepare_cached("BEGIN IMMEDIATE")?.raw_execute()?;
-    trigger::suspend(conn, &store.suspended)?;
+    trigger::suspend(conn, &store.triggers.synced)?;
     let ends: BTreeMap<i64, Entry> = store
         .outbox
         .entries
@@ -66,7 +66,13 @@ fn apply_in_transaction(store: &Store, batches: &[Batch<'_>], checkpoint: &Check
         .collect();
     let mut changed: BTreeSet<String> = batches.iter().filter(|batch| !batch.edits.is_empty()).map(|batch| batch.table.name.clone()).collect();
     let apart = ends.is_empty() && !checkpoint.reset && !store.outbox.entries.values().any(|entry| entry.masked) && !meets_pending(store, batches);
-    let rebased = if apart && apply_apart(store, batches)? { rebase::Rebased::default() } else { rebase::rebase(store, batches, checkpoint.reset, &ends)? };
+    // Where nothing meets, the new base can go in beneath what is pending without moving it.
+    let rebased = if apart {
+        apply::past_triggers(conn, batches, &store.triggers.local)?;
+        rebase::Rebased::default()
+    } else {
+        rebase::rebase(store, batches, checkpoint.reset, &ends)?
+    };
     let mut applied = Applied::default();
     for (ordinal, entry) in &ends {
         let is_rejected = entry.decided.is_some_and(|d| d.rejected);
@@ -84,30 +90,21 @@ fn apply_in_transaction(store: &Store, batches: &[Batch<'_>], checkpoint: &Check
     let left = ends.values().map(|entry| entry.sequence).max().unwrap_or(Sequence(0));
     identity.left_through = identity.left_through.max(left);
     identity.save(conn)?;
-    trigger::resume(conn, &store.suspended)?;
+    trigger::resume(conn, &store.triggers.synced)?;
     conn.prepare_cached("COMMIT")?.raw_execute()?;
     changed.extend(rebased.changed);
     Ok(Done { applied, left: rebased.left, masks: rebased.masks, identity, changed })
 }
 
-/// The quick way, where remote rows and pending ones do not meet. `false`: they do after all, by a UNIQUE value.
-fn apply_apart(store: &Store, batches: &[Batch<'_>]) -> Result<bool, StoreError> {
-    store.conn.execute_batch("SAVEPOINT apart")?;
-    let result = apply::apply(&store.conn, batches);
-    match result {
-        Ok(_) => store.conn.execute_batch("RELEASE apart")?,
-        Err(StoreError::ConstraintViolation { .. }) => {
-            store.conn.execute_batch("ROLLBACK TO apart; RELEASE apart")?;
-            return Ok(false);
-        }
-        Err(error) => return Err(error),
-    }
-    Ok(true)
-}
-
+/// Whether remote rows and pending ones may meet: by their keys, or by UNIQUE values of other rows.
 fn meets_pending(store: &Store, batches: &[Batch<'_>]) -> bool {
-    !store.pending.is_empty()
-        && batches.iter().any(|batch| batch.edits.iter().any(|edit| store.pending.meets(&batch.table.name, edit.key(batch.table).into_iter())))
+    let pending = &store.pending;
+    let meets = |batch: &Batch<'_>| {
+        let table = batch.table;
+        let by_key = || batch.edits.iter().any(|edit| pending.meets(&table.name, edit.key(table).into_iter()));
+        pending.touches(&table.name) && !batch.edits.is_empty() && (table.unique || by_key())
+    };
+    batches.iter().any(meets)
 }
 
 impl<'a> Edit<'a> {
@@ -169,7 +166,7 @@ pub(crate) fn remove_unnamed(store: &Store, batches: &[Batch<'_>]) -> Result<(),
             }
         }
         let edits = unnamed.iter().map(|key| Edit::Remove(key.iter().collect())).collect();
-        apply::apply(&store.conn, &[Batch { table, edits }])?;
+        apply::past_triggers(&store.conn, &[Batch { table, edits }], &store.triggers.local)?;
     }
     Ok(())
 }

@@ -13,6 +13,8 @@ use xxhash_rust::xxh3::Xxh3;
 #[derive(Default)]
 pub(crate) struct PendingIndex {
     rows: HashMap<u128, Vec<Touch>>,
+    /// How many pending changes each table has.
+    tables: HashMap<String, usize>,
 }
 
 struct Touch {
@@ -24,6 +26,9 @@ struct Touch {
 
 impl PendingIndex {
     pub fn add(&mut self, ordinal: i64, changes: &Changes) {
+        for table in &changes.tables {
+            *self.tables.entry(table.name.clone()).or_default() += table.rows.len();
+        }
         for (table, row) in each_row(changes) {
             let columns = (row.op == Op::Update).then(|| changed_columns(table, row).map(str::to_owned).collect());
             let touch = Touch { ordinal, columns, inserted: row.op == Op::Insert };
@@ -32,6 +37,9 @@ impl PendingIndex {
     }
 
     pub fn remove(&mut self, ordinal: i64, changes: &Changes) {
+        for table in &changes.tables {
+            self.tables.entry(table.name.clone()).and_modify(|count| *count = count.saturating_sub(table.rows.len()));
+        }
         for (table, row) in each_row(changes) {
             let hash = row_hash(&table.name, table.key_of(row).into_iter());
             if let Some(touches) = self.rows.get_mut(&hash) {
@@ -45,6 +53,11 @@ impl PendingIndex {
 
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// Whether anything pending touched this table.
+    pub fn touches(&self, table: &str) -> bool {
+        self.tables.get(table).is_some_and(|count| *count > 0)
     }
 
     /// Whether anything pending touched this row.

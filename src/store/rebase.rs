@@ -37,13 +37,13 @@ pub(crate) fn rebase(store: &Store, batches: &[Batch<'_>], reset: bool, ends: &B
     let entries = load(store)?;
     let mut rebased = Rebased::default();
     for entry in entries.iter().rev().filter(|entry| !entry.masked) {
-        apply::apply(&store.conn, &apply::backward(entry.undo.as_ref().unwrap_or(&entry.seen), &store.tables))?;
+        apply::past_triggers(&store.conn, &apply::backward(entry.undo.as_ref().unwrap_or(&entry.seen), &store.tables), &store.triggers.local)?;
     }
     if reset {
         checkpoint::remove_unnamed(store, batches)?;
         rebased.changed.extend(store.tables.keys().cloned());
     }
-    apply::apply(&store.conn, batches)?;
+    apply::past_triggers(&store.conn, batches, &store.triggers.local)?;
     let mut masked: BTreeSet<Sequence> = BTreeSet::new();
     for entry in entries {
         rebased.changed.extend(entry.seen.tables.iter().map(|table| table.name.clone()));
@@ -90,7 +90,7 @@ fn replay(store: &Store, entry: &Pending) -> Result<bool, StoreError> {
     let conn = &store.conn;
     conn.prepare_cached("SAVEPOINT replay")?.raw_execute()?;
     let capture = Capture::begin(conn, store.tables.values())?;
-    let stands = match apply::apply(conn, &apply::forward(&entry.seen, &store.tables)) {
+    let stands = match apply::past_triggers(conn, &apply::forward(&entry.seen, &store.tables), &store.triggers.local) {
         Ok(missing) => missing.0 == 0,
         Err(StoreError::ConstraintViolation { .. }) => false,
         Err(error) => return Err(error),

@@ -97,14 +97,14 @@ impl Store {
 
     fn retry_with_triggers_off(&mut self, write: &RejectedWrite, stamp: Stamp) -> Result<Receipt, StoreError> {
         self.start()?;
-        trigger::suspend(&self.conn, &self.suspended)?;
-        let made = apply::apply(&self.conn, &apply::forward(&write.changes, &self.tables));
+        trigger::suspend(&self.conn, &self.triggers.synced)?;
+        let made = apply::past_triggers(&self.conn, &apply::forward(&write.changes, &self.tables), &self.triggers.local);
         match made {
             Ok(missing) if missing.0 > 0 => return Err(StoreError::CannotRetry { reason: "a row that it changes is gone".to_owned() }),
             Err(StoreError::ConstraintViolation { message, .. }) => return Err(StoreError::CannotRetry { reason: message }),
             other => other?,
         };
-        trigger::resume(&self.conn, &self.suspended)?;
+        trigger::resume(&self.conn, &self.triggers.synced)?;
         remove(&self.conn, write.id)?;
         self.finish(&format!("retry {}", stamp.id), stamp, &[])
     }

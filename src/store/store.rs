@@ -6,9 +6,9 @@ use crate::live::LiveQueries;
 use crate::outbox::{self, Decided, Outbox, PendingWrite};
 use crate::pending::PendingIndex;
 use crate::query::Queries;
-use crate::table::Table;
+use crate::table::{Table, has_unique_index};
 use crate::transaction::Open;
-use crate::trigger::Trigger;
+use crate::trigger::Triggers;
 use crate::{Schema, StoreError, format};
 use rusqlite::{Connection, params};
 use seaworthy_engine::client::{ReplicaState, User};
@@ -23,8 +23,7 @@ pub struct Store {
     pub(crate) queries: Queries,
     pub(crate) live: LiveQueries,
     pub(crate) tables: BTreeMap<String, Table>,
-    /// Triggers that write synced tables: off while remote changes are applied.
-    pub(crate) suspended: Vec<Trigger>,
+    pub(crate) triggers: Triggers,
     pub(crate) schema_version: u32,
     pub(crate) identity: Identity,
     pub(crate) outbox: Outbox,
@@ -63,7 +62,7 @@ impl Store {
             queries,
             live: LiveQueries::default(),
             tables,
-            suspended: Vec::new(),
+            triggers: Triggers::default(),
             schema_version: schema.version,
             last_sequence: outbox.last_sequence().max(identity.left_through),
             identity,
@@ -187,10 +186,13 @@ impl Store {
         Ok(())
     }
 
-    /// After DDL: prepared statements and the list of triggers are found anew.
+    /// After DDL: prepared statements, UNIQUE indexes and the list of triggers are found anew.
     pub(crate) fn schema_changed(&mut self) -> Result<(), StoreError> {
         self.queries.clear(&self.conn);
-        self.suspended = crate::trigger::find(&self.conn, &self.queries.recorder, &self.tables)?;
+        for table in self.tables.values_mut() {
+            table.unique = has_unique_index(&self.conn, &table.name)?;
+        }
+        self.triggers = crate::trigger::find(&self.conn, &self.queries.recorder, &self.tables)?;
         Ok(())
     }
 

@@ -13,6 +13,8 @@ pub(crate) struct Table {
     /// Indexes into `columns`, in column order (the order of keys on the wire).
     pub key: Vec<usize>,
     pub parents: Vec<Parent>,
+    /// Some UNIQUE index besides the primary key: rows with other keys may collide.
+    pub unique: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +60,7 @@ impl Table {
             return unusable(&format!("its key compares by {collation}: keys must compare by BINARY, so drop COLLATE {collation} from the key column"));
         }
         let parents = parents_of(conn, name, &columns)?;
-        Ok(Self { name: name.to_owned(), columns, key, parents })
+        Ok(Self { name: name.to_owned(), columns, key, parents, unique: has_unique_index(conn, name)? })
     }
 
     pub fn column_names(&self) -> Vec<String> {
@@ -91,6 +93,12 @@ pub(crate) fn columns_of(conn: &Connection, table: &str) -> Result<Vec<Column>, 
         Ok(Column { name: row.get(0)?, kind: row.get(1)?, nullable: !row.get::<_, bool>(2)?, has_default: row.get(3)?, key: (key > 0).then_some(key) })
     })?;
     Ok(columns.collect::<Result<_, _>>()?)
+}
+
+/// Whether an index other than the primary key's forbids duplicates.
+pub(crate) fn has_unique_index(conn: &Connection, table: &str) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE \"unique\" = 1 AND origin <> 'pk')";
+    Ok(conn.prepare(SQL)?.query_row([table], |row| row.get(0))?)
 }
 
 /// The collations of the primary key's index; empty for a rowid alias, which has no index.

@@ -7,19 +7,29 @@ use crate::table::{Table, columns_of, quote};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A trigger that writes synced tables.
+/// A trigger, and how to make it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trigger {
     name: String,
+    table: String,
     sql: String,
 }
 
-/// Finds the triggers that write synced tables, directly or by other triggers, by preparing every kind
+/// The triggers of the database that matter while rows are applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Triggers {
+    /// Those that write synced tables: off.
+    pub synced: Vec<Trigger>,
+    /// The others on synced tables: on, unless they stand in the way.
+    pub local: Vec<Trigger>,
+}
+
+/// Finds the triggers and tells which write synced tables, directly or by other triggers, by preparing every kind
 /// of write to every table that has triggers and asking the authorizer.
-pub(crate) fn find(conn: &Connection, recorder: &Recorder, synced: &BTreeMap<String, Table>) -> Result<Vec<Trigger>, StoreError> {
+pub(crate) fn find(conn: &Connection, recorder: &Recorder, synced: &BTreeMap<String, Table>) -> Result<Triggers, StoreError> {
     const TABLES: &str = "SELECT DISTINCT tbl_name FROM sqlite_schema WHERE type = 'trigger'
                           AND tbl_name IN (SELECT name FROM sqlite_schema WHERE type = 'table')";
-    const TRIGGER: &str = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid";
+    const TRIGGER: &str = "SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid";
     let tables: Vec<String> = conn.prepare(TABLES)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut names = BTreeSet::new();
     for table in tables {
@@ -30,13 +40,11 @@ pub(crate) fn find(conn: &Connection, recorder: &Recorder, synced: &BTreeMap<Str
             names.extend(writing.map(|(trigger, _)| trigger));
         }
     }
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
     let mut statement = conn.prepare(TRIGGER)?;
-    let all = statement.query_map([], |row| Ok(Trigger { name: row.get(0)?, sql: row.get(1)? }))?;
-    let found: Vec<Trigger> = all.collect::<Result<_, _>>()?;
-    Ok(found.into_iter().filter(|trigger| names.contains(&trigger.name)).collect())
+    let all = statement.query_map([], |row| Ok(Trigger { name: row.get(0)?, table: row.get(1)?, sql: row.get(2)? }))?;
+    let all: Vec<Trigger> = all.collect::<Result<_, _>>()?;
+    let (writing, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|trigger| names.contains(&trigger.name));
+    Ok(Triggers { synced: writing, local: rest.into_iter().filter(|trigger| synced.contains_key(&trigger.table)).collect() })
 }
 
 /// Takes the triggers away, inside the caller's transaction.

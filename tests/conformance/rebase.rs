@@ -136,3 +136,16 @@ fn a_confirmed_row_that_no_stream_returns_disappears() {
     f.checkpoint(&[]);
     assert!(f.titles().is_empty(), "the replica holds what its streams hold");
 }
+
+#[test]
+fn a_local_trigger_that_fails_does_not_hold_up_what_the_server_decided() {
+    let mut f = Fixture::new();
+    f.exec(&["CREATE TRIGGER once AFTER INSERT ON todos BEGIN INSERT INTO drafts VALUES ('only', new.title); END"]);
+    f.exec(&["INSERT INTO todos (id, title) VALUES ('mine', 'Mine')"]);
+    let rows = f.todos(&[("theirs", "Theirs"), ("more", "More")], &[]);
+    f.checkpoint(&[rows]);
+    assert_eq!(f.titles(), ["mine=Mine", "more=More", "theirs=Theirs"]);
+    assert_eq!(f.store.counts().unwrap().blocked, 0);
+    assert_eq!(f.rows("SELECT body FROM drafts"), ["Mine"]);
+    assert!(f.try_exec(&["INSERT INTO todos (id, title) VALUES ('x', '')"]).is_err(), "the trigger is back");
+}
