@@ -1,6 +1,7 @@
 //! Live queries by table invalidation.
 
 use crate::fixture::Fixture;
+use seaworthy_protocol::{Rows, Value};
 use seaworthy_store::Call;
 
 #[test]
@@ -42,4 +43,29 @@ fn a_view_is_watched_through_the_tables_beneath_it() {
     f.store.live_open(1, &Call::batch(["SELECT id FROM open_todos"])).unwrap();
     f.exec(&["INSERT INTO todos (id, title) VALUES ('a', 'A')"]);
     assert_eq!(f.store.live_refresh().len(), 1);
+}
+
+#[test]
+fn a_server_transaction_over_three_tables_is_delivered_whole() {
+    let mut f = Fixture::new();
+    const COUNTS: &str = "SELECT (SELECT count(*) FROM lists) || (SELECT count(*) FROM todos) || (SELECT count(*) FROM notes)";
+    f.store.live_open(1, &Call::batch([COUNTS])).unwrap();
+    f.exec(&["INSERT INTO todos (id, title) VALUES ('pending', '')"]);
+    f.store.live_refresh();
+    let rows = |table: &str, columns: &[&str], row: &[&str]| Rows {
+        table: table.into(),
+        columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+        key: vec!["id".into()],
+        rows: vec![row.iter().map(|value| Value::from(*value)).collect()],
+        gone: vec![],
+    };
+    // The child comes before its parents: foreign keys are off while a checkpoint is applied.
+    f.checkpoint(&[
+        rows("notes", &["id", "todo_id"], &["n", "t"]),
+        rows("todos", &["id", "list_id", "title"], &["t", "l", "Milk"]),
+        rows("lists", &["id", "name"], &["l", "Home"]),
+    ]);
+    assert_eq!(f.store.live_refresh().len(), 1, "one delivery for one checkpoint");
+    assert_eq!(f.rows(COUNTS), ["121"]);
+    assert!(f.try_exec(&["INSERT INTO notes VALUES ('m', 'nowhere')"]).is_err(), "foreign keys are on again");
 }
