@@ -76,16 +76,20 @@ fn nothing_is_left_undone_or_switched_off() {
 
 #[test]
 fn no_comment_promises_work_without_an_issue() {
-    let wrong = all().into_iter().filter(File::is_code).flat_map(|file| {
-        let lines =
-            file.text.lines().enumerate().filter(|(_, line)| ["TODO", "FIXME", "XXX", "HACK"].iter().any(|word| words(line).any(|found| found == *word)));
+    const PROMISES: [&str; 4] = ["TODO", "FIXME", "XXX", "HACK"];
+    let promises = |line: &str| comment(line).split(|c: char| !c.is_alphanumeric()).any(|word| PROMISES.contains(&word));
+    let in_file = |file: File| {
+        let lines = file.text.lines().enumerate().filter(|(_, line)| promises(line));
         lines.map(|(nth, line)| format!("{}:{}: {}", file.path, nth + 1, line.trim())).collect::<Vec<_>>()
-    });
-    assert_none("do it, or file it", wrong.collect());
+    };
+    assert_none("do it, or file it", all().into_iter().filter(File::is_code).flat_map(in_file).collect());
 }
 
-fn words(line: &str) -> impl Iterator<Item = &str> {
-    line.split(|c: char| !c.is_alphanumeric() && c != '_')
+/// What stands behind the sign of a comment, if there is one.
+fn comment(line: &str) -> &str {
+    let line = line.trim_start();
+    let sign = if line.starts_with(['*', '#']) { Some(0) } else { ["//", "/*", "<!--"].iter().filter_map(|sign| line.find(sign)).min() };
+    sign.map_or("", |at| &line[at..])
 }
 
 #[test]
