@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import type { Core, DatabaseEvents } from './core.js';
 import { rowsOf, single } from './core.js';
 import { Closed } from './errors.js';
