@@ -73,13 +73,22 @@ async function failure(work: () => unknown): Promise<{ code: string; name: strin
   }
 }
 
+/** Every worker that the page started. Ending one behind the package's back is what a crash of it is. */
+const workers: Worker[] = [];
+globalThis.Worker = class extends Worker {
+  constructor(url: string | URL, options?: WorkerOptions) {
+    super(url, options);
+    workers.push(this);
+  }
+};
+
 /** Leaves the page as the back-forward cache does, and comes back: the worker is killed and another one started. */
 function hideAndShow(): void {
   dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }));
   dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));
 }
 
-const api = { seaworthy, sql, app, openDatabase, failure, hideAndShow, pause: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)) };
+const api = { seaworthy, sql, app, openDatabase, failure, workers, hideAndShow, pause: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)) };
 
 declare global {
   var sdk: typeof api;

@@ -1,0 +1,40 @@
+// Somebody outside of the browser who remembers what it was told: no crash in the browser can take that back.
+
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+
+export class Witness {
+  /** The bodies that were posted, in the order of their coming. */
+  readonly told: string[] = [];
+
+  private constructor(
+    private readonly server: Server,
+    private readonly port: number,
+  ) {
+    server.on('request', async (incoming, outgoing) => {
+      let body = '';
+      for await (const chunk of incoming) body += chunk;
+      if (body !== '') this.told.push(body);
+      outgoing.writeHead(204, { 'access-control-allow-origin': '*' }).end();
+    });
+  }
+
+  static async start(): Promise<Witness> {
+    const server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('no free port');
+    return new Witness(server, address.port);
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}/`;
+  }
+
+  async remove(): Promise<void> {
+    this.server.closeAllConnections();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+}
