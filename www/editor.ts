@@ -27,6 +27,7 @@ export interface Editor {
 /** Makes the field. */
 export function editor(options: EditorOptions): Editor {
   let ended = false;
+  let saved = options.value.trim();
   const node = h('textarea', {
     class: options.multiline ? 'editor editor-note' : 'editor',
     rows: 1,
@@ -35,7 +36,7 @@ export function editor(options: EditorOptions): Editor {
     maxlength: options.maxLength,
     spellcheck: 'true',
     enterkeyhint: options.multiline ? undefined : 'done',
-    on: { input: fit, blur: () => end(true, false), keydown },
+    on: { input: fit, blur: leave, keydown },
   });
   node.value = options.value;
 
@@ -55,11 +56,23 @@ export function editor(options: EditorOptions): Editor {
     end(saves, true);
   }
 
+  /** Going to another window saves too, for who knows whether one comes back; but the field waits. */
+  function leave(): void {
+    if (document.activeElement === node) keep();
+    else end(true, false);
+  }
+
+  function keep(): void {
+    const value = node.value.trim();
+    if (value === saved) return;
+    saved = value;
+    options.onSave(value);
+  }
+
   function end(save: boolean, byKeyboard: boolean): void {
     if (ended) return;
     ended = true;
-    const value = node.value.trim();
-    if (save && value !== options.value.trim()) options.onSave(value);
+    if (save) keep();
     options.onEnd(byKeyboard);
   }
 

@@ -6,6 +6,7 @@ import { failure } from './failure.js';
 import { Feed } from './feed.js';
 import { icon } from './icon.js';
 import { FILTERS, type Filter, hashOf, type Place, placeOf } from './model.js';
+import type { Todo } from './schema.js';
 import type { Session } from './session.js';
 import { listenForShortcuts } from './shortcuts.js';
 import { UndoStack } from './undo.js';
@@ -55,6 +56,7 @@ export class Screen {
       addList: (name) => this.addList(name),
       renameList: (list, name) => this.attempt(workspace.renameList(list.id, name)),
       deleteList: (list) => this.undoable(workspace.deleteList(list), `Deleted the list “${list.name}”`),
+      choose: () => this.showMenu(false),
       setOffline: (offline) => this.setOffline(offline),
       openAccount: () => this.account.open(this.status.pending),
       openHelp: () => this.help.open(),
@@ -64,8 +66,7 @@ export class Screen {
       renameList: (list, name) => this.attempt(workspace.renameList(list.id, name)),
       clearCompleted: (list, n) => this.undoable(workspace.clearCompleted(list.id), `Deleted ${count(n, 'completed todo')}`),
       setDone: (todo, done) => this.attempt(workspace.setDone(todo.id, done)),
-      setTitle: (todo, title) => this.attempt(workspace.setTitle(todo.id, title)),
-      setNote: (todo, note) => this.attempt(workspace.setNote(todo.id, note)),
+      setText: (edited) => this.attempt(workspace.setText(edited).then((found) => this.offerBack(found, edited))),
       remove: (todo) => this.undoable(workspace.deleteTodo(todo), `Deleted “${todo.title}”`),
       move: (todo, before, after) => this.attempt(workspace.moveTodo(todo, before, after)),
       announce: (text) => toasts.announce(text),
@@ -262,6 +263,13 @@ export class Screen {
         this.toasts.show(text, { label: 'Undo', run: () => this.attempt(takeBack()) });
       }),
     );
+  }
+
+  /** What somebody else deleted while it was edited here is not lost without a word. */
+  private offerBack(found: boolean, edited: Todo): void {
+    if (found) return;
+    const run = () => this.attempt(this.session.workspace.restoreTodo(edited));
+    this.toasts.show(`“${edited.title}” was deleted meanwhile.`, { label: 'Keep it', run });
   }
 
   private undo(): void {

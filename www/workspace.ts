@@ -49,19 +49,21 @@ export class Workspace {
     await this.db.exec(sql`UPDATE todos SET done = ${done}, updated_at = ${Date.now()} WHERE id = ${id}`);
   }
 
-  async setTitle(id: string, title: string): Promise<void> {
-    await this.db.exec(sql`UPDATE todos SET title = ${title}, updated_at = ${Date.now()} WHERE id = ${id}`);
+  /** Writes what was edited. Answers whether the todo was still there: somebody else may have deleted it meanwhile. */
+  async setText(todo: Todo): Promise<boolean> {
+    const { id, title, note } = todo;
+    const receipt = await this.db.exec(sql`UPDATE todos SET title = ${title}, note = ${note}, updated_at = ${Date.now()} WHERE id = ${id}`);
+    return receipt.changes > 0;
   }
 
-  async setNote(id: string, note: string | null): Promise<void> {
-    await this.db.exec(sql`UPDATE todos SET note = ${note}, updated_at = ${Date.now()} WHERE id = ${id}`);
+  /** Puts a todo back that is gone. */
+  async restoreTodo(todo: Todo): Promise<void> {
+    await this.db.exec(insertTodo(todo));
   }
 
   async deleteTodo(todo: Todo): Promise<Undo> {
     await this.db.exec(sql`DELETE FROM todos WHERE id = ${todo.id}`);
-    return async () => {
-      await this.db.exec(insertTodo(todo));
-    };
+    return () => this.restoreTodo(todo);
   }
 
   async clearCompleted(listId: string): Promise<Undo> {

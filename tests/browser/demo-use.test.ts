@@ -26,6 +26,18 @@ inEveryBrowser('the demo in use', (scenario) => {
     await ann.showsTodos(['Oat milk']);
   });
 
+  scenario('a todo that is deleted elsewhere while it is edited can be kept, with the edit', async (stage) => {
+    const [ann, ben] = await stage.pair('Contested');
+    await ann.addTodo('Draft');
+    await ben.page.click(await ben.row('Draft', '.title'));
+    await ben.page.type(', improved');
+    // Without bringing Ann's window to the front: that would end Ben's editing.
+    await ann.page.run((button) => document.querySelector<HTMLElement>(button)?.click(), await ann.row('Draft', '[title=Delete]'));
+    await ben.toast('was deleted meanwhile');
+    await ben.page.click('.toast-action');
+    await converged(ann, ben, ['Draft, improved']);
+  });
+
   scenario('deletions are taken back: a todo, the completed ones, a list with its todos', async (stage) => {
     const [ann, ben] = await stage.pair('Trip');
     for (const title of ['Tent', 'Stove', 'Map']) await ann.addTodo(title);
@@ -126,7 +138,8 @@ inEveryBrowser('the demo in use', (scenario) => {
     await ann.page.click('.menu-button');
     await ann.page.until('the lists to slide in', () => (document.querySelector('.sidebar')?.getBoundingClientRect().left ?? -1) === 0);
     await fits(ann);
-    await ann.page.press('Escape');
+    await ann.page.click('.list-link');
+    await ann.page.until('the lists to be put away', () => !document.querySelector('.layout')?.classList.contains('menu-open'));
     await ann.page.click('.badge');
     await ann.page.until('the panel', () => document.querySelector('dialog[open]') !== null);
     await fits(ann);

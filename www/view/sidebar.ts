@@ -14,6 +14,8 @@ export interface SidebarActions {
   addList(name: string): void;
   renameList(list: List, name: string): void;
   deleteList(list: List): void;
+  /** A list was chosen; the address says which. */
+  choose(): void;
   setOffline(offline: boolean): void;
   openAccount(): void;
   openHelp(): void;
@@ -109,7 +111,7 @@ class ListItem {
   ) {
     this.link = h(
       'a',
-      { class: 'list-link', draggable: 'false', on: { dblclick: () => this.edit(), keydown: (event) => this.keydown(event) } },
+      { class: 'list-link', draggable: 'false', on: { click: () => actions.choose(), dblclick: () => this.edit(), keydown: (event) => this.keydown(event) } },
       this.name,
       this.count,
     );

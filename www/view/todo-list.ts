@@ -31,7 +31,7 @@ export class TodoList {
       onStart: () => {
         this.dragging = true;
       },
-      onEnd: (from, to) => this.drop(from, to),
+      onEnd: (from, to) => this.endDrag(from, to),
     });
   }
 
@@ -43,7 +43,7 @@ export class TodoList {
     const focusedIndex = this.shown.findIndex((todo) => this.rows.get(todo.id)?.node.contains(document.activeElement));
     this.shown = todos;
     const present = new Set(todos.map((todo) => todo.id));
-    for (const [id] of this.rows) if (!present.has(id)) this.rows.delete(id);
+    for (const [id, row] of this.rows) if (!present.has(id)) this.drop(id, row);
     for (const todo of todos) this.show(todo);
     arrange(
       this.node,
@@ -53,9 +53,9 @@ export class TodoList {
     if (focusedIndex >= 0 && !this.node.contains(document.activeElement)) this.focusIndex(Math.min(focusedIndex, todos.length - 1));
   }
 
-  /** Forgets the rows of another list, with whatever was being edited in them. */
+  /** Forgets the rows of another list. */
   clear(): void {
-    this.rows.clear();
+    for (const [id, row] of this.rows) this.drop(id, row);
     this.shown = [];
     this.waiting = null;
     this.current = null;
@@ -70,6 +70,11 @@ export class TodoList {
   /** The row that holds the focus. */
   focused(): TodoRow | null {
     return this.rowOf(document.activeElement);
+  }
+
+  private drop(id: string, row: TodoRow): void {
+    this.rows.delete(id);
+    row.leave();
   }
 
   private show(todo: Todo): void {
@@ -130,7 +135,7 @@ export class TodoList {
     this.actions.announce(`“${todo.title}” is now ${to + 1} of ${this.shown.length}.`);
   }
 
-  private drop(from: number, to: number): void {
+  private endDrag(from: number, to: number): void {
     this.dragging = false;
     const waiting = this.waiting;
     this.waiting = null;

@@ -10,8 +10,8 @@ export const MAX_NOTE_LENGTH = 5000;
 
 export interface TodoActions {
   setDone(todo: Todo, done: boolean): void;
-  setTitle(todo: Todo, title: string): void;
-  setNote(todo: Todo, note: string | null): void;
+  /** The title or the note was edited; `edited` holds it. */
+  setText(edited: Todo): void;
   remove(todo: Todo): void;
 }
 
@@ -79,6 +79,11 @@ export class TodoRow {
     setAttribute(this.grip, 'aria-label', `Move “${todo.title}”, with the arrow keys or by dragging`);
   }
 
+  /** The row leaves the page: what is being edited in it is saved. */
+  leave(): void {
+    this.editing?.field.end(true);
+  }
+
   /** Makes this the row whose controls the Tab key reaches. */
   setCurrent(current: boolean): void {
     for (const control of [this.grip, this.tick, this.title, this.note, this.noteTool, this.deleteTool]) control.tabIndex = current ? 0 : -1;
@@ -99,7 +104,7 @@ export class TodoRow {
       value: this.todo.title,
       label: 'Title',
       maxLength: MAX_TITLE_LENGTH,
-      onSave: (title) => title && this.actions.setTitle(this.todo, title),
+      onSave: (title) => title && this.actions.setText({ ...this.todo, title }),
       onEnd: (byKeyboard) => this.endEditing(byKeyboard),
     });
     this.beginEditing('title', field, field.node, this.note);
@@ -114,7 +119,7 @@ export class TodoRow {
       placeholder: 'Note',
       maxLength: MAX_NOTE_LENGTH,
       multiline: true,
-      onSave: (note) => this.actions.setNote(this.todo, note || null),
+      onSave: (note) => this.actions.setText({ ...this.todo, note: note || null }),
       onEnd: (byKeyboard) => this.endEditing(byKeyboard),
     });
     this.beginEditing('note', field, this.title, field.node);
