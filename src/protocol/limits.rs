@@ -28,8 +28,8 @@ pub const MAX_COLUMNS: usize = 2000;
 pub const MAX_TABLES: usize = 1000;
 /// Longest name of a table or column, in bytes.
 pub const MAX_NAME_BYTES: usize = 512;
-/// Most sequences in a transaction's `after`.
-pub const MAX_AFTER: usize = 1000;
+/// Most sequences in a transaction's `after`. One statement may touch a row of every transaction that waits.
+pub const MAX_AFTER: usize = 100_000;
 /// Longest time a `pull` over fetch may be held open, in milliseconds.
 pub const MAX_PULL_WAIT_MS: u64 = 25_000;
 /// Longest bearer token, in bytes.
