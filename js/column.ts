@@ -2,10 +2,19 @@ import { BadValue, SchemaMismatch } from './errors.js';
 import { uuid } from './uuid.js';
 import type { SqlValue } from './value.js';
 
-/** How a column's values look in JavaScript. */
+/**
+ * How a column's values look in JavaScript.
+ * @example
+ * const kind: ColumnKind = app.todos.columns.done.definition.kind; // 'boolean'
+ */
 export type ColumnKind = 'text' | 'integer' | 'bigint' | 'real' | 'boolean' | 'json' | 'blob' | 'timestamp';
 
-/** What happens to a row when the row that it refers to is deleted. */
+/**
+ * What happens to a row when the row that it refers to is deleted.
+ * @example
+ * const cascade: OnDelete = 'cascade';
+ * const list_id = text().references('lists.id', { onDelete: cascade });
+ */
 export type OnDelete = 'cascade' | 'restrict' | 'set null' | 'no action';
 
 /** What a column is, without its type parameters. */

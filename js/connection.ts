@@ -60,11 +60,6 @@ export class Connection {
     this.#listener = listener;
   }
 
-  /** Which worker it is that runs, so that what one worker alone knows can be told from what the next one does not. */
-  get generation(): number {
-    return this.#starts;
-  }
-
   /** Opens the database. Resolves when this tab owns it and it is open. */
   open(): Promise<Answers['open']> {
     const opened = this.call({ op: 'open', options: this.#options });
@@ -119,8 +114,21 @@ export class Connection {
       if (this.#failure) return reject(this.#failure);
       if (signal?.aborted) return reject(signal.reason);
       const id = this.#nextId++;
-      this.#waiting.set(id, { body, resolve: resolve as (answer: Answers[Op]) => void, reject, crashes: 0 });
-      signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+      const abort = (): void => reject(signal?.reason);
+      const leave = (): void => signal?.removeEventListener('abort', abort);
+      signal?.addEventListener('abort', abort);
+      this.#waiting.set(id, {
+        body,
+        resolve: (answer) => {
+          leave();
+          resolve(answer as Answers[O]);
+        },
+        reject: (error) => {
+          leave();
+          reject(error);
+        },
+        crashes: 0,
+      });
       this.#send(id, body);
     });
   }

@@ -2,7 +2,7 @@ import { decodeAnswer, type StatementAnswer } from './answer.js';
 import { encodeCall, type Statement } from './call.js';
 import { Connection, type ConnectionListener, type WorkerSource } from './connection.js';
 import { Emitter } from './emitter.js';
-import { AuthRequired, errorFromWire, SeaworthyError, UserChanged } from './errors.js';
+import { AuthRequired, errorFromWire, SeaworthyError, ServerSide, UserChanged } from './errors.js';
 import type { LiveQuery } from './live.js';
 import { LiveSet } from './live-set.js';
 import type { EngineEvent, OpenRequest, ReceiptMessage, StatusMessage } from './messages.js';
@@ -16,7 +16,12 @@ import { type TokenCallback, TokenSource } from './token.js';
 import { uuid } from './uuid.js';
 import { type RejectedWrite, Writes } from './writes.js';
 
-/** What `db.on` can listen to. */
+/**
+ * What `db.on` can listen to.
+ * @example
+ * const report = (error: DatabaseEvents['error']) => console.error(error.code, error.message);
+ * db.on('error', report);
+ */
 export interface DatabaseEvents {
   /** The server refused a write; it is kept in `db.writes.rejected()`. */
   readonly rejected: RejectedWrite;
@@ -86,7 +91,8 @@ export class Core implements Runner<'database'>, ConnectionListener {
   /** There can be no database here. */
   refuse(error: SeaworthyError): void {
     this.connection.end(error);
-    this.status.update({ error: { code: error.code, message: error.message } });
+    // What is rendered on a server must be what the browser renders first.
+    if (!(error instanceof ServerSide)) this.status.update({ error: { code: error.code, message: error.message } });
   }
 
   /** Says whether a connection is wanted; a worker that is started later hears it too. */

@@ -108,7 +108,11 @@ export class InsecureContext extends SeaworthyError {
   }
 }
 
-/** Why a worker did not start, or went away. */
+/**
+ * Why a worker did not start, or went away.
+ * @example
+ * const hints: Partial<Record<WorkerFailure, string>> = { csp: 'Ask for worker-src in the policy.' };
+ */
 export type WorkerFailure = 'not-found' | 'wrong-type' | 'csp' | 'cross-origin' | 'timeout' | 'crashed';
 
 /**

@@ -7,10 +7,14 @@ import type { OpenRequest } from './messages.js';
 import { watchPage } from './page.js';
 import { development } from './rows.js';
 import { definitionOf, type Schema, type Tables } from './schema.js';
-import { diagnose, HELLO_MS, PolicyWatch, startWorker } from './startup.js';
+import { diagnose, HELLO_MS, startWorker, watchPolicy } from './startup.js';
 import type { TokenCallback } from './token.js';
 
-/** Where a database synchronises. */
+/**
+ * Where a database synchronises.
+ * @example
+ * const sync: SyncOptions = { url: '/sync/v1', token: () => fetchToken() };
+ */
 export interface SyncOptions {
   /** The base of the server's endpoints, such as `/sync/v1`; relative to the page. */
   readonly url: string;
@@ -18,7 +22,12 @@ export interface SyncOptions {
   readonly token: TokenCallback;
 }
 
-/** How to open a database. */
+/**
+ * How to open a database.
+ * @example
+ * const options: OpenOptions<typeof app> = { name: 'app', schema: app, storage: 'memory' };
+ * const db = open(options);
+ */
 export interface OpenOptions<S extends Tables> {
   /** Its name in this origin. */
   readonly name: string;
@@ -161,14 +170,14 @@ function absolute(url: string): string {
   return typeof document === 'undefined' ? url : new URL(url, document.baseURI).href;
 }
 
-function workerSource(url: string): WorkerSource {
-  let policy: PolicyWatch | undefined;
+function workerSource(given: string): WorkerSource {
+  const url = absolute(given);
   return {
     helloMs: HELLO_MS,
     start: () => {
-      policy ??= new PolicyWatch();
-      return startWorker(absolute(url));
+      watchPolicy();
+      return startWorker(url);
     },
-    diagnose: () => diagnose(absolute(url), policy?.violated ?? null),
+    diagnose: () => diagnose(url),
   };
 }

@@ -25,7 +25,12 @@ export interface Write<Row extends object> {
 /** What a write gives: a receipt in a database, a result in a transaction. */
 export type Written<Mode, Row extends object> = Mode extends 'database' ? Receipt<Row> : Result<Row>;
 
-/** What every call takes. */
+/**
+ * What every call takes.
+ * @example
+ * const options: CallOptions = { signal: AbortSignal.timeout(1000) };
+ * const rows = await db.tables.todos.all(options);
+ */
 export interface CallOptions {
   /** Stops the waiting; what has begun goes on. */
   readonly signal?: AbortSignal;

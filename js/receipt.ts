@@ -1,7 +1,11 @@
 import type { ReceiptMessage } from './messages.js';
 import type { ConfirmOptions, Writes } from './writes.js';
 
-/** What a write did. */
+/**
+ * What a write did.
+ * @example
+ * const { changes }: Result<object> = await db.exec(sql`DELETE FROM todos WHERE done = ${true}`);
+ */
 export interface Result<Row extends object> {
   /** How many rows its statements changed. */
   readonly changes: number;

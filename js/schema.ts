@@ -2,10 +2,18 @@ import { type Column, initialValue, type OnDelete, STORAGE_TYPES } from './colum
 import { SchemaMismatch } from './errors.js';
 import type { Table } from './table.js';
 
-/** Tables by name. */
+/**
+ * Tables by name.
+ * @example
+ * const shared: Tables = { lists: table({ id: id(), name: text() }) };
+ */
 export type Tables = Readonly<Record<string, Table>>;
 
-/** What a schema is besides its tables. */
+/**
+ * What a schema is besides its tables.
+ * @example
+ * const options: SchemaOptions = { version: 2, sql: ['CREATE VIEW IF NOT EXISTS open AS SELECT * FROM todos WHERE done = 0'] };
+ */
 export interface SchemaOptions {
   /** The version of the schema; 1 unless told. Raise it when tables change. */
   readonly version?: number;

@@ -3,7 +3,11 @@ import { quote } from './identifier.js';
 import type { RowOf, Table } from './table.js';
 import { type Bindable, type SqlValue, toSqlValue } from './value.js';
 
-/** A row of a query whose type nobody declared. */
+/**
+ * A row of a query whose type nobody declared.
+ * @example
+ * const rows: readonly AnyRow[] = await db.all(sql`SELECT * FROM todos`);
+ */
 export type AnyRow = Readonly<Record<string, SqlValue>>;
 
 /**
@@ -29,7 +33,11 @@ export class Sql<Row extends object = AnyRow> {
 type Part = Bindable | Sql<object>;
 type Tag<Row extends object> = (strings: TemplateStringsArray, ...parts: readonly Part[]) => Sql<Row>;
 
-/** The `sql` tag and its companions. */
+/**
+ * The `sql` tag and its companions.
+ * @example
+ * const counting = (tag: SqlTag) => tag<{ n: number }>`SELECT count(*) AS n FROM todos`;
+ */
 export interface SqlTag {
   /** Every `${}` is a bound value, or another fragment. The row's type is an unchecked cast. */
   <Row extends object = AnyRow>(strings: TemplateStringsArray, ...parts: readonly Part[]): Sql<Row>;

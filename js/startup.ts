@@ -16,35 +16,23 @@ export function startWorker(url: string): Worker {
   }
 }
 
-/** Remembers whether the page's policy refused a worker, since the worker's own error event is mute. */
-export class PolicyWatch {
-  #violated: string | null = null;
+let forbidden: string | null = null;
 
-  constructor() {
-    document.addEventListener('securitypolicyviolation', this.#note);
-  }
+/** Remembers whether the page's policy refuses a worker, since the worker's own error event is mute. */
+export function watchPolicy(): void {
+  document.addEventListener('securitypolicyviolation', notePolicy);
+}
 
-  /** The directive that refused, if one did. */
-  get violated(): string | null {
-    return this.#violated;
-  }
-
-  /** Stops watching. */
-  stop(): void {
-    document.removeEventListener('securitypolicyviolation', this.#note);
-  }
-
-  readonly #note = (event: SecurityPolicyViolationEvent): void => {
-    if (/^(worker|child|script|default)-src/.test(event.effectiveDirective)) this.#violated = event.effectiveDirective;
-  };
+function notePolicy({ effectiveDirective }: SecurityPolicyViolationEvent): void {
+  if (/^(worker|child|script|default)-src/.test(effectiveDirective)) forbidden = effectiveDirective;
 }
 
 /** Finds out why a worker did not start, by asking for its script. */
-export async function diagnose(url: string, directive: string | null): Promise<WorkerFailed> {
-  if (directive) {
+export async function diagnose(url: string): Promise<WorkerFailed> {
+  if (forbidden) {
     return failed(
       'csp',
-      `The page's Content-Security-Policy (${directive}) forbids the worker. Add worker-src 'self', or blob: for a worker from another origin.`,
+      `The page's Content-Security-Policy (${forbidden}) forbids the worker. Add worker-src 'self', or blob: for a worker from another origin.`,
     );
   }
   const foreign = new URL(url, location.href).origin !== location.origin;

@@ -1,7 +1,11 @@
 import { isolated } from './emitter.js';
 import type { ConnectionState, StatusMessage } from './messages.js';
 
-/** The user that a database belongs to. */
+/**
+ * The user that a database belongs to.
+ * @example
+ * const user: User | null = db.user;
+ */
 export interface User {
   /** The token's `iss`. */
   readonly issuer: string;

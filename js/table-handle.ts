@@ -8,7 +8,12 @@ import type { Sql } from './sql.js';
 import type { InsertOf, RowOf, Table, UpdateOf } from './table.js';
 import type { Bindable, SqlValue } from './value.js';
 
-/** A primary key: the value of its one column, or an object with all of its columns. */
+/**
+ * A primary key: the value of its one column, or an object with all of its columns.
+ * @example
+ * const key: Key<typeof app.members> = { list_id, user_id };
+ * await db.tables.members.delete(key);
+ */
 export type Key<T extends Table> = Exclude<Bindable, null> | UpdateOf<T>;
 
 /**

@@ -6,7 +6,11 @@ export type Columns = Readonly<Record<string, Column>>;
 /** An index: columns, or columns and whether their values are unique together. */
 export type Index<Name extends string> = readonly Name[] | { readonly columns: readonly Name[]; readonly unique?: boolean };
 
-/** What a table is besides its columns. */
+/**
+ * What a table is besides its columns.
+ * @example
+ * const options: TableOptions<'body'> = { localOnly: true, indexes: [['body']] };
+ */
 export interface TableOptions<Name extends string = string> {
   /** The primary key, where `id()` and `.primaryKey()` do not say it. */
   readonly primaryKey?: readonly Name[];

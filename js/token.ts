@@ -1,6 +1,10 @@
 import { AuthRequired, type SeaworthyError } from './errors.js';
 
-/** Gives a token, or `null` when nobody is signed in. `renew`: the last one is no longer good. */
+/**
+ * Gives a token, or `null` when nobody is signed in. `renew`: the last one is no longer good.
+ * @example
+ * const token: TokenCallback = async ({ renew }) => (await session(renew))?.token ?? null;
+ */
 export type TokenCallback = (options: { readonly renew: boolean }) => Promise<string | null> | string | null;
 
 const FIRST_RETRY_MS = 1000;

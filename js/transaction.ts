@@ -2,7 +2,6 @@ import { decodeAnswer, type StatementAnswer } from './answer.js';
 import { encodeCall, type Statement } from './call.js';
 import { type Core, rowsOf, single } from './core.js';
 import { LeaderLost, NotAllowed } from './errors.js';
-import type { LiveQuery } from './live.js';
 import type { CallOptions, Runner, Write } from './query.js';
 import { type Result, TransactionReceipt } from './receipt.js';
 import type { Schema, Tables } from './schema.js';
@@ -10,7 +9,12 @@ import type { AnyRow, Sql } from './sql.js';
 import { type TableHandles, tableHandles } from './tables.js';
 import { uuid } from './uuid.js';
 
-/** How a transaction is run. */
+/**
+ * How a transaction is run.
+ * @example
+ * const options: TransactionOptions = { retry: true };
+ * await db.transaction((tx) => tx.exec(sql`DELETE FROM todos`), options);
+ */
 export interface TransactionOptions extends CallOptions {
   /** Run the callback again when the worker that ran it went away. It must not have effects outside the transaction. */
   readonly retry?: boolean;
@@ -26,19 +30,15 @@ const MAX_RUNS = 3;
  *   if (list) await tx.exec(sql`UPDATE lists SET position = ${list.position + 1} WHERE id = ${id}`);
  * });
  */
-export class Transaction<S extends Tables = Tables> implements Runner<'transaction'> {
-  readonly #core: Core;
-  readonly #id: string;
-  readonly #running = new Set<Promise<unknown>>();
-  #ended = false;
+export class Transaction<S extends Tables = Tables> {
+  readonly #steps: Steps;
   /** The tables, as in `db.tables`; what writes gives a result instead of a receipt. */
   readonly tables: TableHandles<S, 'transaction'>;
 
   /** @internal */
-  constructor(core: Core, id: string) {
-    this.#core = core;
-    this.#id = id;
-    this.tables = tableHandles<S, 'transaction'>(core.schema as Schema<S>, this);
+  constructor(steps: Steps) {
+    this.#steps = steps;
+    this.tables = tableHandles<S, 'transaction'>(steps.schema as Schema<S>, steps);
   }
 
   /**
@@ -47,7 +47,7 @@ export class Transaction<S extends Tables = Tables> implements Runner<'transacti
    * const { changes } = await tx.exec(sql`DELETE FROM todos WHERE done = ${true}`);
    */
   exec<Row extends object = AnyRow>(query: Sql<Row>): Promise<Result<Row>> {
-    return this.write<Row>(() => single(query));
+    return this.#steps.write<Row>(() => single(query));
   }
 
   /**
@@ -55,9 +55,8 @@ export class Transaction<S extends Tables = Tables> implements Runner<'transacti
    * @example
    * const rows = await tx.all(sql`SELECT * FROM todos`);
    */
-  async all<Row extends object>(query: Sql<Row>): Promise<readonly Row[]> {
-    const [answer] = await this.#step([single(query)]);
-    return rowsOf(answer, this.#core.schema);
+  all<Row extends object>(query: Sql<Row>): Promise<readonly Row[]> {
+    return this.#steps.all(query);
   }
 
   /**
@@ -66,31 +65,49 @@ export class Transaction<S extends Tables = Tables> implements Runner<'transacti
    * const row = await tx.get(sql<{ n: number }>`SELECT count(*) AS n FROM todos`);
    */
   async get<Row extends object>(query: Sql<Row>): Promise<Row | undefined> {
-    return (await this.all(query))[0];
+    return (await this.#steps.all(query))[0];
+  }
+}
+
+/** Runs the statements of one transaction in the worker. */
+class Steps implements Runner<'transaction'> {
+  readonly #connection: Core['connection'];
+  readonly #id: string;
+  readonly #running = new Set<Promise<unknown>>();
+  readonly schema: Schema;
+  #ended = false;
+
+  constructor({ connection, schema }: Core, id: string) {
+    this.#connection = connection;
+    this.schema = schema;
+    this.#id = id;
   }
 
-  /** @internal */
+  async all<Row extends object>(query: Sql<Row>): Promise<readonly Row[]> {
+    const [answer] = await this.#run([single(query)]);
+    return rowsOf(answer, this.schema);
+  }
+
   async write<Row extends object>(make: () => Write<Row>): Promise<Result<Row>> {
     const write = make();
     if (write.sets === 0) return { changes: 0, rows: [] };
-    const [answer] = await this.#step([write]);
-    return { changes: answer?.changes ?? 0, rows: write.rows ?? rowsOf<Row>(answer, this.#core.schema) };
+    const [answer] = await this.#run([write]);
+    return { changes: answer?.changes ?? 0, rows: write.rows ?? rowsOf<Row>(answer, this.schema) };
   }
 
-  /** @internal */
-  live<Row extends object>(): LiveQuery<Row> {
+  live(): never {
     throw new NotAllowed('A transaction has no live queries: call db.live outside of it.');
   }
 
-  /** Waits for calls that the callback did not await, and refuses later ones. @internal */
+  /** Waits for calls that the callback did not await, and refuses later ones. */
   async settle(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled(this.#running);
     this.#ended = true;
   }
 
-  async #step(statements: readonly Statement[]): Promise<StatementAnswer[]> {
+  async #run(statements: readonly Statement[]): Promise<StatementAnswer[]> {
     if (this.#ended) throw new NotAllowed('The transaction has ended: await every call inside its callback.');
-    const step = this.#core.connection.call({ op: 'step', transaction: this.#id, call: encodeCall(statements) });
+    const step = this.#connection.call({ op: 'step', transaction: this.#id, call: encodeCall(statements) });
     this.#running.add(step);
     try {
       return decodeAnswer(await step);
@@ -117,15 +134,15 @@ export async function transact<S extends Tables, T>(
 
 async function runOnce<S extends Tables, T>(core: Core, work: (tx: Transaction<S>) => Promise<T> | T, signal?: AbortSignal): Promise<TransactionReceipt<T>> {
   const transaction = uuid();
-  const tx = new Transaction<S>(core, transaction);
+  const steps = new Steps(core, transaction);
   try {
     await core.connection.call({ op: 'begin', transaction }, signal);
-    const value = await work(tx);
-    await tx.settle();
+    const value = await work(new Transaction<S>(steps));
+    await steps.settle();
     signal?.throwIfAborted();
     return new TransactionReceipt(await core.connection.call({ op: 'commit', transaction, request: uuid() }), value, core.writes);
   } catch (error) {
-    await tx.settle();
+    await steps.settle();
     await core.connection.call({ op: 'rollback', transaction }).catch(() => {});
     throw error;
   }

@@ -1,6 +1,10 @@
 import { BadValue } from './errors.js';
 
-/** SQLite's five values as JavaScript has them. */
+/**
+ * SQLite's five values as JavaScript has them.
+ * @example
+ * const value: SqlValue | undefined = (await db.get(sql`SELECT 1 AS one`))?.one;
+ */
 export type SqlValue = null | number | bigint | string | Uint8Array;
 
 /**

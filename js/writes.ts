@@ -6,14 +6,23 @@ import { columnKind, decodeAs } from './rows.js';
 import type { Schema } from './schema.js';
 import type { SqlValue } from './value.js';
 
-/** How long to wait for the server. */
+/**
+ * How long to wait for the server.
+ * @example
+ * const options: ConfirmOptions = { timeout: 5000 };
+ * await receipt.confirmed(options);
+ */
 export interface ConfirmOptions {
   /** In milliseconds; without it as long as it takes. */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
 }
 
-/** A row that a write changed, with values as the application sees them. */
+/**
+ * A row that a write changed, with values as the application sees them.
+ * @example
+ * const describe = ({ table, op, key }: RowChange) => `${op} ${table} ${String(key.id)}`;
+ */
 export interface RowChange {
   readonly table: string;
   readonly op: 'insert' | 'update' | 'delete';
