@@ -20,7 +20,7 @@ function exportsOf(file: string): { name: string; from: string }[] {
 function documentation(source: string, name: string): string | undefined {
   const declaration = new RegExp(`^export (?:declare )?(?:const|function|async function|class|interface|type) ${name}\\b`, 'm');
   const at = source.search(declaration);
-  return at < 0 ? undefined : /\/\*\*(?:(?!\*\/)[^])*\*\/\s*$/.exec(source.slice(0, at))?.[0];
+  return at < 0 ? undefined : /\/\*\*(?:(?!\*\/)[\s\S])*\*\/\s*$/.exec(source.slice(0, at))?.[0];
 }
 
 test('every exported name has documentation with an example', () => {
