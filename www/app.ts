@@ -25,7 +25,6 @@ function showSignIn(): void {
 function showTodos(user: string): void {
   const session = new Session(user);
   const screen = new Screen(session, toasts, (removeData) => {
-    screen.stop();
     toasts.hide();
     rememberUser(null);
     session.end(removeData).catch((error: unknown) => toasts.show(failure(error), undefined, 'problem'));

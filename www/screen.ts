@@ -6,6 +6,7 @@ import { failure } from './failure.js';
 import { Feed } from './feed.js';
 import { icon } from './icon.js';
 import { FILTERS, type Filter, hashOf, type Place, placeOf } from './model.js';
+import { Reachability } from './reachability.js';
 import type { Todo } from './schema.js';
 import type { Session } from './session.js';
 import { listenForShortcuts } from './shortcuts.js';
@@ -41,6 +42,9 @@ export class Screen {
   private readonly main = h('main', { class: 'main' });
   private readonly layout: HTMLElement;
   private readonly menuButton: HTMLButtonElement;
+  private readonly reach: Reachability;
+  /** The status as the package has it, and as it is shown. */
+  private known: Status;
   private status: Status;
   private failed: string | null = null;
   private focusNext: 'composer' | null = null;
@@ -48,10 +52,12 @@ export class Screen {
   constructor(
     private readonly session: Session,
     private readonly toasts: Toasts,
-    signOut: (removeData: boolean) => void,
+    leave: (removeData: boolean) => void,
   ) {
     const { workspace } = session;
-    this.status = session.db.status.getSnapshot();
+    this.known = session.db.status.getSnapshot();
+    this.status = this.known;
+    this.reach = new Reachability(session.user, () => this.showStatus(this.known));
     this.sidebar = new Sidebar(session.user, {
       addList: (name) => this.addList(name),
       renameList: (list, name) => this.attempt(workspace.renameList(list.id, name)),
@@ -78,7 +84,13 @@ export class Screen {
       retry: (write) => this.attempt(write.retry().then(() => this.refreshWrites())),
       discard: (write) => this.attempt(write.discard().then(() => this.refreshWrites())),
     });
-    this.account = new Account(session.user, { signOut });
+    this.account = new Account(session.user, {
+      signOut: (removeData) => {
+        this.stop();
+        if (removeData) this.reach.forget();
+        leave(removeData);
+      },
+    });
     this.menuButton = h(
       'button',
       {
@@ -100,9 +112,10 @@ export class Screen {
     this.listen();
   }
 
-  stop(): void {
+  private stop(): void {
     this.ends.abort();
     this.feed.stop();
+    this.reach.stop();
     for (const dialog of [this.panel.dialog, this.account.dialog, this.help]) dialog.close();
   }
 
@@ -117,7 +130,7 @@ export class Screen {
     const { db } = this.session;
     const { signal } = this.ends;
     const stops = [db.status.subscribe((status) => this.showStatus(status)), db.on('error', (error) => this.background(error))];
-    const clock = setInterval(() => this.showStatus(this.status), CLOCK_MS);
+    const clock = setInterval(() => this.showStatus(this.known), CLOCK_MS);
     signal.addEventListener('abort', () => {
       clearInterval(clock);
       for (const stop of stops) stop();
@@ -168,8 +181,10 @@ export class Screen {
     return this.feed.model.lists === null ? (this.node.querySelector<HTMLElement>('.cover-opening') ?? openingCover()) : this.layout;
   }
 
-  private showStatus(status: Status): void {
+  private showStatus(known: Status): void {
     const before = this.status;
+    const status = this.reach.shown(known);
+    this.known = known;
     this.status = status;
     const now = Date.now();
     const off = this.session.switchedOff;
@@ -252,7 +267,7 @@ export class Screen {
 
   private setOffline(offline: boolean): void {
     this.attempt(this.session.switchOff(offline));
-    this.showStatus(this.status);
+    this.showStatus(this.known);
     this.toasts.announce(offline ? 'Working offline' : 'Working online');
   }
 

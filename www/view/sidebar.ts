@@ -168,9 +168,9 @@ function accountButton(user: string, open: () => void): HTMLButtonElement {
   const initial = [...user][0]?.toUpperCase() ?? '?';
   return h(
     'button',
-    { class: 'account', type: 'button', title: 'Account', 'aria-label': `Signed in as ${user}`, on: { click: open } },
+    { class: 'account', type: 'button', title: 'Account', on: { click: open } },
     h('span', { class: 'avatar', 'aria-hidden': 'true' }, initial),
-    h('span', { class: 'account-name' }, user),
+    h('span', { class: 'account-name' }, h('span', { class: 'visually-hidden' }, 'Signed in as '), user),
   );
 }
 

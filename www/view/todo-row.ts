@@ -33,15 +33,13 @@ export class TodoRow {
     private readonly actions: TodoActions,
   ) {
     this.todo = todo;
-    const titleId = `title-${todo.id}`;
     this.grip = h('button', { class: 'grip', type: 'button', 'data-command': 'grip' }, icon('grip'));
     this.tick = h('input', {
       type: 'checkbox',
       class: 'tick',
-      'aria-labelledby': titleId,
       on: { change: () => actions.setDone(this.todo, this.tick.checked) },
     });
-    this.title = h('button', { class: 'title', id: titleId, type: 'button', title: 'Edit', on: { click: () => this.editTitle() } }, this.titleText);
+    this.title = h('button', { class: 'title', type: 'button', title: 'Edit', on: { click: () => this.editTitle() } }, this.titleText);
     this.note = h('button', { class: 'note', type: 'button', on: { click: () => this.editNote() } });
     this.noteTool = h('button', { class: 'tool', type: 'button', title: 'Note', on: { click: () => this.editNote() } }, icon('note'));
     this.deleteTool = h('button', { class: 'tool', type: 'button', title: 'Delete', on: { click: () => this.remove() } }, icon('trash'));
@@ -69,6 +67,7 @@ export class TodoRow {
   update(todo: Todo): void {
     this.todo = todo;
     this.tick.checked = todo.done;
+    setAttribute(this.tick, 'aria-label', todo.title);
     setAttribute(this.node, 'data-done', todo.done);
     setText(this.titleText, todo.title);
     setText(this.note, todo.note ?? '');
