@@ -1,11 +1,14 @@
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 const POOL_BYTES = 1024;
 const RANDOM_BYTES = 8;
+const MAX_COUNTER = 0xfff;
 
 const pool = new Uint8Array(POOL_BYTES);
-const view = new DataView(pool.buffer);
 let poolAt = POOL_BYTES;
 let lastTime = 0;
 let counter = 0;
+/** The time with its hyphen, as all ids of the same millisecond begin. */
+let prefix = '';
 
 /**
  * Makes a UUIDv7 (RFC 9562): 48 bits of time, a 12-bit counter that keeps ids of one page in order within a
@@ -16,29 +19,33 @@ let counter = 0;
 export function uuid(): string {
   const now = Date.now();
   if (now > lastTime) {
-    lastTime = now;
-    counter = 0;
-  } else if (++counter > 0xfff) {
+    begin(now);
+  } else if (++counter > MAX_COUNTER) {
     // More than 4,096 in a millisecond, or a clock that went back: borrow from the future.
-    lastTime++;
-    counter = 0;
+    begin(lastTime + 1);
   }
-  const at = random();
-  const time = hex(lastTime, 12);
-  const variant = hex((view.getUint16(at) & 0x3fff) | 0x8000, 4);
-  const node = hex(view.getUint16(at + 2), 4) + hex(view.getUint32(at + 4), 8);
-  return `${time.slice(0, 8)}-${time.slice(8)}-${hex(0x7000 | counter, 4)}-${variant}-${node}`;
-}
-
-function hex(value: number, digits: number): string {
-  return value.toString(16).padStart(digits, '0');
-}
-
-function random(): number {
   if (poolAt + RANDOM_BYTES > POOL_BYTES) {
     crypto.getRandomValues(pool);
     poolAt = 0;
   }
-  poolAt += RANDOM_BYTES;
-  return poolAt - RANDOM_BYTES;
+  const order = `7${HEX[counter >> 4]}${(counter & 0xf).toString(16)}`;
+  const variant = HEX[(random() & 0x3f) | 0x80] + digits(1);
+  return `${prefix}${order}-${variant}-${digits(6)}`;
+}
+
+function begin(time: number): void {
+  lastTime = time;
+  counter = 0;
+  const hex = time.toString(16).padStart(12, '0');
+  prefix = `${hex.slice(0, 8)}-${hex.slice(8)}-`;
+}
+
+function random(): number {
+  return pool[poolAt++] as number;
+}
+
+function digits(bytes: number): string {
+  let text = '';
+  for (let i = 0; i < bytes; i++) text += HEX[random()];
+  return text;
 }
