@@ -29,7 +29,6 @@ interface Waiting {
   crashes: number;
 }
 
-const ACKNOWLEDGE_AT = 64;
 const ACKNOWLEDGE_MS = 1000;
 /** A request that killed so many workers is not sent again. */
 const MAX_CRASHES = 2;
@@ -109,7 +108,8 @@ export class Connection {
   }
 
   /** Asks the worker. A signal stops the waiting, not what has begun. */
-  call<O extends Op>(body: RequestOf<O>, signal?: AbortSignal): Promise<Answers[O]> {
+  call<O extends Op>(request: RequestOf<O>, signal?: AbortSignal): Promise<Answers[O]> {
+    const body: RequestBody = request.op === 'write' || request.op === 'commit' ? { ...request, received: this.#received.splice(0) } : request;
     return new Promise((resolve, reject) => {
       if (this.#failure) return reject(this.#failure);
       if (signal?.aborted) return reject(signal.reason);
@@ -191,11 +191,10 @@ export class Connection {
     waiting.resolve(response.answer);
   }
 
-  /** The answer of a write has come, so the worker may forget it: told in bulk, since it costs a transaction. */
+  /** The answer of a write has come, so the worker may forget it: the next write says so, or a message when there is none for a while. */
   #acknowledge(request: string): void {
     this.#received.push(request);
-    if (this.#received.length >= ACKNOWLEDGE_AT) this.flush();
-    else this.#acknowledging ??= setTimeout(() => this.flush(), ACKNOWLEDGE_MS);
+    this.#acknowledging ??= setTimeout(() => this.flush(), ACKNOWLEDGE_MS);
   }
 
   /** Tells the worker which answers have come. */

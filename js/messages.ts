@@ -16,14 +16,17 @@ export interface OpenRequest {
   readonly transactionTotalMs: number;
 }
 
-/** What the page asks of the worker. Statements are packed as `call.ts` says. */
+/**
+ * What the page asks of the worker. Statements are packed as `call.ts` says. `received` names former writes whose answers have
+ * come, so that the worker may forget them.
+ */
 export type RequestBody =
   | { readonly op: 'open'; readonly options: OpenRequest }
   | { readonly op: 'read'; readonly call: Uint8Array }
-  | { readonly op: 'write'; readonly request: string; readonly call: Uint8Array }
+  | { readonly op: 'write'; readonly request: string; readonly call: Uint8Array; readonly received?: readonly string[] }
   | { readonly op: 'begin'; readonly transaction: string }
   | { readonly op: 'step'; readonly transaction: string; readonly call: Uint8Array }
-  | { readonly op: 'commit'; readonly transaction: string; readonly request: string }
+  | { readonly op: 'commit'; readonly transaction: string; readonly request: string; readonly received?: readonly string[] }
   | { readonly op: 'rollback'; readonly transaction: string }
   | { readonly op: 'live'; readonly live: number; readonly call: Uint8Array }
   | { readonly op: 'unlive'; readonly live: number }

@@ -31,7 +31,7 @@ async function setUp(change: Partial<Engine> = {}) {
     step: () => noted('step', new Uint8Array([3])),
     commit: (request) => noted(`commit ${request}`, RECEIPT),
     rollback: () => note('rollback'),
-    acknowledge: () => note('acknowledge'),
+    acknowledge: (requests) => (requests.length > 0 ? note(`acknowledge ${requests}`) : undefined),
     live_open: () => noted('live', new Uint8Array([4])),
     live_close: () => note('unlive'),
     token: () => note('token'),
@@ -137,6 +137,14 @@ test('a transaction that is given up while it waits never begins', async () => {
   assert.equal(failed(answerTo(waiting)), 'NotAllowed');
   ask({ op: 'rollback', transaction: 't' });
   assert.deepEqual(log, ['begin', 'rollback']);
+});
+
+test('answers that have come are forgotten with the next write', async () => {
+  const { ask, log } = await setUp();
+  ask({ op: 'write', request: 'b', call: CALL, received: ['a'] });
+  ask({ op: 'begin', transaction: 't' });
+  ask({ op: 'commit', transaction: 't', request: 'c', received: ['b'] });
+  assert.deepEqual(log, ['acknowledge a', 'write b', 'begin', 'acknowledge b', 'commit c']);
 });
 
 test('a failure answers its own request only', async () => {

@@ -132,6 +132,7 @@ export class Session {
       case 'read':
         return engine.read(request.call);
       case 'write':
+        engine.acknowledge(request.received ?? []);
         return engine.write(request.request, request.call);
       case 'begin':
         return this.#begin(engine, request.transaction);
@@ -188,6 +189,7 @@ export class Session {
     this.#current(request.transaction);
     this.#transaction?.stop();
     this.#transaction = null;
+    engine.acknowledge(request.received ?? []);
     return engine.commit(request.request);
   }
 
