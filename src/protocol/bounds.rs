@@ -1,6 +1,9 @@
 //! What a decoded frame must satisfy beyond its types, so that nobody behind the codec asks again.
+//!
+//! Only what one frame can say about itself is judged here. Whether it may come now, and whether its
+//! sender may do it, is for the engine and the server.
 
-use crate::{Changes, ClientFrame, DecodeError, Push, Rows, Sequence, ServerFrame, Transaction, Value, changeset, limits};
+use crate::{ClientFrame, DecodeError, Push, Rows, Sequence, ServerFrame, Transaction, changeset, fingerprint, limits};
 use std::collections::HashSet;
 
 pub(crate) fn check_client(frame: &ClientFrame) -> Result<(), DecodeError> {
@@ -46,7 +49,7 @@ fn check_transaction(transaction: &Transaction) -> Result<(), DecodeError> {
     if transaction.after.iter().any(|earlier| *earlier >= transaction.sequence) {
         return Err(bad(transaction, "`after` names earlier transactions only"));
     }
-    if names_a_row_twice(&transaction.changes) {
+    if fingerprint::names_a_row_twice(&transaction.changes) {
         return Err(bad(transaction, "a transaction names a row once: say only what was before it and what is after it"));
     }
     Ok(())
@@ -54,12 +57,6 @@ fn check_transaction(transaction: &Transaction) -> Result<(), DecodeError> {
 
 fn bad(transaction: &Transaction, reason: &'static str) -> DecodeError {
     DecodeError::BadTransaction { sequence: transaction.sequence.0, reason }
-}
-
-fn names_a_row_twice(changes: &Changes) -> bool {
-    let mut seen: HashSet<(&str, Vec<&Value>)> = HashSet::with_capacity(changes.row_count());
-    let mut keys = changes.tables.iter().flat_map(|table| table.rows.iter().map(|row| (table.name.as_str(), table.key_of(row))));
-    keys.any(|key| !seen.insert(key))
 }
 
 fn check_rows(rows: &Rows) -> Result<(), DecodeError> {

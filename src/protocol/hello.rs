@@ -1,4 +1,7 @@
 //! Opening a connection, and keeping it: who is there, with which token, in which version.
+//!
+//! Both sides say their version before anything else, so that whoever is too old can be told. A token
+//! travels here or in a header, never in an address.
 
 use crate::{Cursor, Epoch, ReplicaId, Sequence};
 use serde::{Deserialize, Serialize};

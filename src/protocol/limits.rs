@@ -1,4 +1,7 @@
-//! Every bound of the protocol, named. Both sides check them before memory is taken.
+//! Every bound of the protocol, named.
+//!
+//! Both sides check them before memory is taken. They are part of the protocol: `PROTOCOL.md` lists
+//! them, and changing one raises its version.
 
 /// Largest encoded frame, in bytes. Leaves room for an 8 MiB value with its row.
 pub const MAX_FRAME_BYTES: usize = 16 * 1024 * 1024;

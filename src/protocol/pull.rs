@@ -1,4 +1,7 @@
 //! Rows on their way to a replica, and the checkpoint that makes them visible.
+//!
+//! They carry state, not history: a row as it is now, however often it changed. Rows mean nothing
+//! until their checkpoint has come, and are never shown before.
 
 use crate::{Cursor, ReplicaId, Value};
 use serde::{Deserialize, Serialize};

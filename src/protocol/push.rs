@@ -1,4 +1,7 @@
 //! Local writes on their way to the server, and what became of each.
+//!
+//! They exist so that a write has one identity and one outcome for ever, however often it is sent. An
+//! outcome says what the server decided; it never carries rows, which come with the next checkpoint.
 
 use crate::{Changes, Cursor, Position, ReplicaId, Sequence, TransactionId, Value};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,7 @@
 //! What the server says when it cannot go on.
+//!
+//! Each code says whose fault it is and whether to try again. An error ends a connection or an answer;
+//! it never decides a transaction, so nothing that waits is dropped because of one.
 
 use serde::{Deserialize, Serialize};
 
