@@ -1,19 +1,19 @@
 // The page of a signed-in user: views on one side, the database on the other, and what a person does in between.
 
-import { SeaworthyError, type Status } from 'seaworthy';
-import { type Child, fill, h, setAttribute } from './element.js';
+import type { Status } from 'seaworthy';
+import { Address } from './address.js';
+import { Attempts } from './attempts.js';
+import { fill, h } from './element.js';
 import { failure } from './failure.js';
 import { Feed } from './feed.js';
-import { icon } from './icon.js';
-import { FILTERS, type Filter, hashOf, type Place, placeOf } from './model.js';
+import { FILTERS } from './model.js';
 import { Reachability } from './reachability.js';
-import type { Todo } from './schema.js';
 import type { Session } from './session.js';
 import { listenForShortcuts } from './shortcuts.js';
-import { UndoStack } from './undo.js';
 import { Account } from './view/account.js';
 import { Badge } from './view/badge.js';
 import { failedCover, openingCover, otherTabCover } from './view/cover.js';
+import { Frame } from './view/frame.js';
 import { helpDialog } from './view/help.js';
 import { ListPane } from './view/list-pane.js';
 import { Sidebar } from './view/sidebar.js';
@@ -21,7 +21,6 @@ import { SyncPanel } from './view/sync-panel.js';
 import type { Toasts } from './view/toast.js';
 import { Welcome } from './view/welcome.js';
 import { count } from './wording.js';
-import type { Undo } from './workspace.js';
 import { writesOf } from './writes.js';
 
 /** How often "2 min ago" is brought up to date. */
@@ -30,8 +29,10 @@ const CLOCK_MS = 20_000;
 export class Screen {
   readonly node = h('div', { class: 'screen' }, openingCover());
   private readonly ends = new AbortController();
-  private readonly undoStack = new UndoStack();
+  private readonly attempts: Attempts;
   private readonly feed: Feed;
+  private readonly address: Address;
+  private readonly reach: Reachability;
   private readonly sidebar: Sidebar;
   private readonly pane: ListPane;
   private readonly welcome: Welcome;
@@ -39,105 +40,86 @@ export class Screen {
   private readonly panel: SyncPanel;
   private readonly account: Account;
   private readonly help = helpDialog();
-  private readonly main = h('main', { class: 'main' });
-  private readonly layout: HTMLElement;
-  private readonly menuButton: HTMLButtonElement;
-  private readonly reach: Reachability;
+  private readonly frame: Frame;
   /** The status as the package has it, and as it is shown. */
   private known: Status;
   private status: Status;
   private failed: string | null = null;
-  private focusNext: 'composer' | null = null;
+  /** A list was just made: its first todo comes next. */
+  private composeNext = false;
 
   constructor(
     private readonly session: Session,
     private readonly toasts: Toasts,
-    leave: (removeData: boolean) => void,
+    private readonly leave: (removeData: boolean) => void,
   ) {
-    const { workspace } = session;
+    this.attempts = new Attempts(toasts, this.ends.signal);
     this.known = session.db.status.getSnapshot();
     this.status = this.known;
     this.reach = new Reachability(session.user, () => this.showStatus(this.known));
-    this.sidebar = new Sidebar(session.user, {
-      addList: (name) => this.addList(name),
-      renameList: (list, name) => this.attempt(workspace.renameList(list.id, name)),
-      deleteList: (list) => this.undoable(workspace.deleteList(list), `Deleted the list “${list.name}”`),
-      choose: () => this.showMenu(false),
-      setOffline: (offline) => this.setOffline(offline),
-      openAccount: () => this.account.open(this.status.pending),
-      openHelp: () => this.help.open(),
-    });
-    this.pane = new ListPane({
-      add: (list, titles) => this.attempt(workspace.addTodos(list.id, titles)),
-      renameList: (list, name) => this.attempt(workspace.renameList(list.id, name)),
-      clearCompleted: (list, n) => this.undoable(workspace.clearCompleted(list.id), `Deleted ${count(n, 'completed todo')}`),
-      setDone: (todo, done) => this.attempt(workspace.setDone(todo.id, done)),
-      setText: (edited) => this.attempt(workspace.setText(edited).then((found) => this.offerBack(found, edited))),
-      remove: (todo) => this.undoable(workspace.deleteTodo(todo), `Deleted “${todo.title}”`),
-      move: (todo, before, after) => this.attempt(workspace.moveTodo(todo, before, after)),
-      announce: (text) => toasts.announce(text),
-    });
+    this.sidebar = this.makeSidebar();
+    this.pane = this.makePane();
     this.welcome = new Welcome((name) => this.addList(name));
     this.badge = new Badge(() => this.openPanel());
-    this.panel = new SyncPanel({
-      setOffline: (offline) => this.setOffline(offline),
-      retry: (write) => this.attempt(write.retry().then(() => this.refreshWrites())),
-      discard: (write) => this.attempt(write.discard().then(() => this.refreshWrites())),
-    });
-    this.account = new Account(session.user, {
-      signOut: (removeData) => {
-        this.stop();
-        if (removeData) this.reach.forget();
-        leave(removeData);
-      },
-    });
-    this.menuButton = h(
-      'button',
-      {
-        class: 'tool menu-button',
-        type: 'button',
-        'aria-label': 'Lists',
-        'aria-controls': 'sidebar',
-        'aria-expanded': 'false',
-        on: { click: () => this.showMenu(true) },
-      },
-      icon('menu'),
-    );
-    this.layout = this.makeLayout();
+    this.panel = this.makePanel();
+    this.account = new Account(session.user, { signOut: (removeData) => this.signOut(removeData) });
+    this.frame = new Frame(this.sidebar.node, this.badge.node, this.panel.dialog.node, this.account.dialog.node, this.help.node);
     this.feed = new Feed(
       session.db,
       () => this.show(),
       (error) => this.fail(error),
     );
+    this.address = new Address(this.feed, this.ends.signal);
     this.listen();
   }
 
-  private stop(): void {
-    this.ends.abort();
-    this.feed.stop();
-    this.reach.stop();
-    for (const dialog of [this.panel.dialog, this.account.dialog, this.help]) dialog.close();
+  private makeSidebar(): Sidebar {
+    const { workspace, user } = this.session;
+    return new Sidebar(user, {
+      addList: (name) => this.addList(name),
+      renameList: (list, name) => this.attempts.attempt(workspace.renameList(list.id, name)),
+      deleteList: (list) => this.attempts.undoable(workspace.deleteList(list), `Deleted the list “${list.name}”`),
+      choose: () => this.frame.showMenu(false),
+      setOffline: (offline) => this.setOffline(offline),
+      openAccount: () => this.account.open(this.status.pending),
+      openHelp: () => this.help.open(),
+    });
   }
 
-  private makeLayout(): HTMLElement {
-    const scrim = h('div', { class: 'scrim', on: { click: () => this.showMenu(false) } });
-    const bar = h('div', { class: 'top-bar' }, this.menuButton, this.badge.node);
-    const page = h('div', { class: 'page' }, bar, this.main);
-    return h('div', { class: 'layout' }, this.sidebar.node, scrim, page, this.panel.dialog.node, this.account.dialog.node, this.help.node);
+  private makePane(): ListPane {
+    const { workspace } = this.session;
+    const { attempts } = this;
+    return new ListPane({
+      add: (list, titles) => attempts.attempt(workspace.addTodos(list.id, titles)),
+      renameList: (list, name) => attempts.attempt(workspace.renameList(list.id, name)),
+      clearCompleted: (list, n) => attempts.undoable(workspace.clearCompleted(list.id), `Deleted ${count(n, 'completed todo')}`),
+      setDone: (todo, done) => attempts.attempt(workspace.setDone(todo.id, done)),
+      setText: (edited) => attempts.keepable(workspace.setText(edited), edited.title, () => workspace.restoreTodo(edited)),
+      remove: (todo) => attempts.undoable(workspace.deleteTodo(todo), `Deleted “${todo.title}”`),
+      move: (todo, before, after) => attempts.attempt(workspace.moveTodo(todo, before, after)),
+      announce: (text) => this.toasts.announce(text),
+    });
+  }
+
+  private makePanel(): SyncPanel {
+    return new SyncPanel({
+      setOffline: (offline) => this.setOffline(offline),
+      retry: (write) => this.attempts.attempt(write.retry().then(() => this.refreshWrites())),
+      discard: (write) => this.attempts.attempt(write.discard().then(() => this.refreshWrites())),
+    });
   }
 
   private listen(): void {
     const { db } = this.session;
     const { signal } = this.ends;
-    const stops = [db.status.subscribe((status) => this.showStatus(status)), db.on('error', (error) => this.background(error))];
+    const stops = [db.status.subscribe((status) => this.showStatus(status)), db.on('error', (error) => this.attempts.background(error))];
     const clock = setInterval(() => this.showStatus(this.known), CLOCK_MS);
     signal.addEventListener('abort', () => {
       clearInterval(clock);
       for (const stop of stops) stop();
     });
     db.ready.catch((error: unknown) => this.fail(error));
-    window.addEventListener('hashchange', () => this.feed.go(placeOf(location.hash)), { signal });
-    window.addEventListener('keydown', (event) => event.key === 'Escape' && this.showMenu(false), { signal });
+    window.addEventListener('keydown', (event) => event.key === 'Escape' && this.frame.showMenu(false), { signal });
     listenForShortcuts(
       {
         a: () => (this.feed.model.place.listId ? this.pane.composer.focus() : this.welcome.focus()),
@@ -146,39 +128,43 @@ export class Screen {
         o: () => this.setOffline(!this.session.switchedOff),
         s: () => this.openPanel(),
         '?': () => this.help.open(),
-        '[': () => this.goToList(-1),
-        ']': () => this.goToList(1),
-        'mod+z': () => this.undo(),
-        ...Object.fromEntries(FILTERS.map((filter, index) => [String(index + 1), () => this.goToFilter(filter)])),
+        '[': () => this.address.goToList(-1),
+        ']': () => this.address.goToList(1),
+        'mod+z': () => this.attempts.undo(),
+        ...Object.fromEntries(FILTERS.map((filter, index) => [String(index + 1), () => this.address.goToFilter(filter)])),
       },
       signal,
     );
   }
 
-  // What is shown
-
   private show(): void {
     if (this.ends.signal.aborted) return;
     const content = this.content();
     if (this.node.firstElementChild !== content) fill(this.node, content);
-    if (content !== this.layout) return;
-    const { model } = this.feed;
-    const list = model.lists?.find(({ id }) => id === model.place.listId);
-    this.sidebar.update(model);
-    this.layout.classList.toggle('without-lists', model.lists?.length === 0);
-    if (list) this.pane.update(model, list);
-    const inside: Child = list ? this.pane.node : model.lists?.length === 0 && this.welcome.node;
-    if (this.main.firstElementChild !== (inside || null)) fill(this.main, inside);
-    if (list && this.focusNext) this.pane.composer.focus();
-    if (list) this.focusNext = null;
-    this.remember(model.place);
-    document.title = list ? `${list.name} · Seaworthy Todos` : 'Seaworthy Todos';
+    if (content === this.frame.node) this.showModel();
   }
 
   private content(): HTMLElement {
     if (this.failed !== null) return failedCover(this.failed);
     if (this.status.owner === 'other-tab') return otherTabCover();
-    return this.feed.model.lists === null ? (this.node.querySelector<HTMLElement>('.cover-opening') ?? openingCover()) : this.layout;
+    return this.feed.model.lists === null ? (this.node.querySelector<HTMLElement>('.cover-opening') ?? openingCover()) : this.frame.node;
+  }
+
+  private showModel(): void {
+    const { model } = this.feed;
+    const list = model.lists?.find(({ id }) => id === model.place.listId);
+    this.sidebar.update(model);
+    if (list) this.pane.update(model, list);
+    const inside = list ? this.pane.node : this.welcome.node;
+    // A list that was just made is not among the lists for a moment: what is shown stays.
+    const settled = list !== undefined || model.lists?.length === 0;
+    if (settled && this.frame.main.firstElementChild !== inside) fill(this.frame.main, inside);
+    if (list && this.composeNext) {
+      this.composeNext = false;
+      this.pane.composer.focus();
+    }
+    this.address.remember(model.place);
+    document.title = list ? `${list.name} · Seaworthy Todos` : 'Seaworthy Todos';
   }
 
   private showStatus(known: Status): void {
@@ -193,7 +179,8 @@ export class Screen {
     this.sidebar.setOffline(off);
     this.welcome.update(status.lastSyncedAt !== null, status.connection === 'online' || status.connection === 'connecting');
     if (status.owner !== before.owner) this.show();
-    if (status.rejected > before.rejected) this.tellRejected(status.rejected - before.rejected);
+    // What had been refused before this page was opened is no news.
+    if (status.rejected > before.rejected && before.owner === 'this-tab') this.tellRejected(status.rejected - before.rejected);
     if (this.panel.dialog.isOpen && (status.pending !== before.pending || status.rejected !== before.rejected)) void this.refreshWrites();
   }
 
@@ -212,98 +199,38 @@ export class Screen {
     try {
       this.panel.showWrites(await writesOf(this.session.db));
     } catch (error) {
-      this.problem(error);
+      this.attempts.problem(error);
     }
   }
 
-  private showMenu(open: boolean): void {
-    const had = this.layout.classList.contains('menu-open');
-    this.layout.classList.toggle('menu-open', open);
-    setAttribute(this.menuButton, 'aria-expanded', open ? 'true' : 'false');
-    if (open) this.sidebar.node.querySelector<HTMLElement>('a, input')?.focus();
-    else if (had && this.sidebar.node.contains(document.activeElement)) this.menuButton.focus();
-  }
-
-  // Where the person is
-
-  private remember(place: Place): void {
-    const hash = hashOf(place);
-    if (hash !== location.hash) history.replaceState(null, '', `${location.pathname}${location.search}${hash}`);
-  }
-
-  private goTo(place: Place): void {
-    history.pushState(null, '', hashOf(place));
-    this.feed.go(place);
-  }
-
-  private goToFilter(filter: Filter): void {
-    const { listId } = this.feed.model.place;
-    if (listId) this.goTo({ listId, filter });
-  }
-
-  private goToList(step: number): void {
-    const { lists, place } = this.feed.model;
-    const index = lists?.findIndex((list) => list.id === place.listId) ?? -1;
-    const next = lists?.[index + step];
-    if (next) this.goTo({ listId: next.id, filter: 'all' });
-  }
-
   private focusNewList(): void {
-    this.showMenu(true);
+    this.frame.showMenu(true);
     this.sidebar.focusNewList();
   }
 
-  // What the person does
-
   private addList(name: string): void {
-    this.attempt(
+    this.attempts.attempt(
       this.session.workspace.addList(name).then((listId) => {
-        this.focusNext = 'composer';
-        this.showMenu(false);
-        this.goTo({ listId, filter: 'all' });
+        this.composeNext = true;
+        this.frame.showMenu(false);
+        this.address.goTo({ listId, filter: 'all' });
       }),
     );
   }
 
   private setOffline(offline: boolean): void {
-    this.attempt(this.session.switchOff(offline));
+    this.attempts.attempt(this.session.switchOff(offline));
     this.showStatus(this.known);
     this.toasts.announce(offline ? 'Working offline' : 'Working online');
   }
 
-  private undoable(deletion: Promise<Undo>, text: string): void {
-    this.attempt(
-      deletion.then((undo) => {
-        const takeBack = this.undoStack.push(undo);
-        this.toasts.show(text, { label: 'Undo', run: () => this.attempt(takeBack()) });
-      }),
-    );
-  }
-
-  /** What somebody else deleted while it was edited here is not lost without a word. */
-  private offerBack(found: boolean, edited: Todo): void {
-    if (found) return;
-    const run = () => this.attempt(this.session.workspace.restoreTodo(edited));
-    this.toasts.show(`“${edited.title}” was deleted meanwhile.`, { label: 'Keep it', run });
-  }
-
-  private undo(): void {
-    this.toasts.hide();
-    this.attempt(this.undoStack.undo().then((done) => this.toasts.announce(done ? 'Taken back' : 'Nothing to undo')));
-  }
-
-  private attempt(work: Promise<void>): void {
-    work.catch((error: unknown) => this.problem(error));
-  }
-
-  private problem(error: unknown): void {
-    if (!this.ends.signal.aborted) this.toasts.show(failure(error), undefined, 'problem');
-  }
-
-  /** What fails without a person having done anything: the badge tells of the network, so only what a person can help is said. */
-  private background(error: SeaworthyError): void {
-    if (error.cause instanceof SeaworthyError) this.problem(error.cause);
-    else if (!error.retryable) this.problem(error);
+  private signOut(removeData: boolean): void {
+    this.ends.abort();
+    this.feed.stop();
+    this.reach.stop();
+    if (removeData) this.reach.forget();
+    for (const dialog of [this.panel.dialog, this.account.dialog, this.help]) dialog.close();
+    this.leave(removeData);
   }
 
   private fail(error: unknown): void {

@@ -97,6 +97,7 @@ inEveryBrowser('the demo and its network', (scenario, browser) => {
     await ben.ready();
     await ben.showsTodos(['Before', 'While it is away']);
     await ben.pending(1);
+    await ben.page.until('the badge to say that it is offline', () => document.querySelector('.badge-label')?.textContent === 'Offline');
     await stage.server.run();
     await converged(ann, ben, ['Before', 'While it is away']);
   });
