@@ -126,4 +126,24 @@ inEveryBrowser('a worker that dies', (scenario) => {
     });
     assert.deepEqual(seen, { failed: 'LeaderLost', runs: 2, names: ['retry true'] });
   });
+
+  scenario('of a trap in the wasm is replaced: the call that traps again is given up, and all others are answered', async (stage) => {
+    const page = await stage.page();
+    const seen = await page.run(async () => {
+      globalThis.db = sdk.openDatabase({ workerUrl: sdk.trappingWorker('poison') });
+      await db.ready;
+      const counts: number[] = [];
+      db.tables.lists.live().subscribe((rows) => counts.push(rows.length));
+      await db.tables.lists.insert({ name: 'before', owner_id: 'ann' });
+      const [poisoned, written, read] = await Promise.all([
+        sdk.failure(() => db.all(sdk.sql`SELECT 'poison'`)),
+        db.tables.lists.insert({ name: 'meanwhile', owner_id: 'ann' }),
+        db.tables.lists.count(),
+      ]);
+      await db.tables.lists.insert({ name: 'after', owner_id: 'ann' });
+      for (let waited = 0; counts.at(-1) !== 3 && waited < 100; waited++) await sdk.pause(20);
+      return { code: poisoned?.code, cause: poisoned?.cause, changes: written.changes, read, live: counts.at(-1), workers: sdk.workers.length };
+    });
+    assert.deepEqual(seen, { code: 'WorkerFailed', cause: 'crashed', changes: 1, read: 2, live: 3, workers: 3 });
+  });
 });

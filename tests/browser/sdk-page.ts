@@ -82,13 +82,41 @@ globalThis.Worker = class extends Worker {
   }
 };
 
+/** The worker's script, with a wasm instance that traps in every read that has `marker` in it. */
+function trappingWorker(marker: string): string {
+  const module = (source: string): string => URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
+  const patch = module(`
+    const { instantiateStreaming } = WebAssembly;
+    WebAssembly.instantiateStreaming = async (...given) => {
+      const { instance, module } = await instantiateStreaming(...given);
+      const { memory, database_read } = instance.exports;
+      const read = (self, at, length) => {
+        const call = new TextDecoder().decode(new Uint8Array(memory.buffer, at, length));
+        if (call.includes(${JSON.stringify(marker)})) throw new WebAssembly.RuntimeError('unreachable');
+        return database_read(self, at, length);
+      };
+      return { instance: { exports: { ...instance.exports, database_read: read } }, module };
+    };`);
+  return module(`import ${JSON.stringify(patch)}; import ${JSON.stringify(new URL('/worker.js', location.href).href)};`);
+}
+
 /** Leaves the page as the back-forward cache does, and comes back: the worker is killed and another one started. */
 function hideAndShow(): void {
   dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }));
   dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));
 }
 
-const api = { seaworthy, sql, app, openDatabase, failure, workers, hideAndShow, pause: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)) };
+const api = {
+  seaworthy,
+  sql,
+  app,
+  openDatabase,
+  failure,
+  workers,
+  trappingWorker,
+  hideAndShow,
+  pause: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)),
+};
 
 declare global {
   var sdk: typeof api;
