@@ -116,7 +116,8 @@ impl Replica {
                     Ok(None) => {}
                     Err(error) => {
                         actions.push(Action::Failed(error));
-                        inputs.push_back(Input::StorageFailed);
+                        // Before the next output is taken: the engine withdraws what depended on this one. It never refuses this input.
+                        let _ = self.engine.handle(now, Input::StorageFailed);
                     }
                 }
             }

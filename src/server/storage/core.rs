@@ -85,6 +85,11 @@ impl SqliteCore {
         &self.conn
     }
 
+    /// The connection, for hooks that watch it.
+    pub fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.conn
+    }
+
     /// Begins a database transaction that decides several pushes with one wait for the disk.
     pub fn group(&mut self) -> Result<Group<'_>, StorageError> {
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -1,0 +1,206 @@
+//! What the applications do: write, change their minds, go offline, deal with rejections.
+
+use super::client::End;
+use super::event::Event;
+use super::plan::Plan;
+use super::random::Random;
+use super::world::{Broken, World};
+use seaworthy_engine::client::Input;
+use seaworthy_protocol::TransactionId;
+use seaworthy_store::{Call, Fate};
+use std::collections::BTreeSet;
+
+/// What an application remembers. It outlives the process, as a user does.
+pub struct Application {
+    random: Random,
+    requests: u64,
+    /// Requests whose outcome is not known, since the process crashed; they are sent again.
+    pub unresolved: Vec<(String, Call)>,
+    /// Requests that were answered.
+    answered: Vec<String>,
+    /// The interactive transaction that is open: its request and what it did.
+    pub transaction: Option<(String, Vec<String>)>,
+    /// Ids that were given to writes, whatever became of them.
+    pub attempted: BTreeSet<TransactionId>,
+}
+
+impl Application {
+    pub fn new(seed: u64) -> Self {
+        Self { random: Random::new(seed), requests: 0, unresolved: Vec::new(), answered: Vec::new(), transaction: None, attempted: BTreeSet::new() }
+    }
+
+    /// The process crashed: whether an open transaction was committed is not known.
+    pub fn forget_transaction(&mut self) {
+        self.transaction = None;
+    }
+
+    fn request(&mut self) -> String {
+        self.requests += 1;
+        format!("{:x} {}", self.random.next(), self.requests)
+    }
+}
+
+impl World {
+    /// One act of the application of a client.
+    pub fn act(&mut self, client: usize) -> Result<(), Broken> {
+        let node = &mut self.clients[client];
+        if node.process.is_none() || node.is_busy() {
+            return Ok(());
+        }
+        if let Some((request, call)) = node.application.unresolved.first().cloned() {
+            if self.write(client, &request, &call)?.is_some() {
+                self.clients[client].application.unresolved.remove(0);
+            }
+            return Ok(());
+        }
+        match self.random.weighted(&[20, 2, 1, 1, 1]) {
+            0 => self.some_write(client),
+            1 => self.deal_with_rejection(client),
+            2 => self.toggle_online(client),
+            3 => self.network_changed(client),
+            _ => self.acknowledge(client),
+        }
+    }
+
+    fn some_write(&mut self, client: usize) -> Result<(), Broken> {
+        let user = self.clients[client].user;
+        let count = 1 + self.random.weighted(&[5, 3, 1]);
+        let statements: Vec<String> = (0..count).map(|_| statement(&mut self.random, &self.plan, user)).collect();
+        let request = self.clients[client].application.request();
+        self.note(|| format!("client {client} writes {statements:?}"));
+        if self.random.chance(self.plan.interactive) {
+            return self.begin(client, request, statements);
+        }
+        let call = Call::batch(statements);
+        match self.write(client, &request, &call)? {
+            Some(_) => self.clients[client].application.answered.push(request),
+            None => self.clients[client].application.unresolved.push((request, call)),
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, client: usize, request: String, statements: Vec<String>) -> Result<(), Broken> {
+        let node = &mut self.clients[client];
+        let Some(process) = &mut node.process else { return Ok(()) };
+        let store = process.replica.store();
+        store.begin().map_err(|error| Broken(format!("client {client}: BEGIN failed: {error}")))?;
+        for statement in &statements {
+            match store.step(&Call::batch([statement.as_str()])) {
+                Err(error) if error.code() != "ConstraintViolation" => return Err(Broken(format!("client {client}: a step failed: {error}"))),
+                _ => {}
+            }
+        }
+        node.application.transaction = Some((request, statements));
+        let (life, commit) = (node.life, self.random.chance(0.8));
+        let wait = self.random.around(1_500);
+        self.queue.at(self.now + wait, Event::EndTransaction { client, life, commit });
+        Ok(())
+    }
+
+    pub fn end_transaction(&mut self, client: usize, life: u64, commit: bool) -> Result<(), Broken> {
+        let stamp = self.stamp(client);
+        let node = &mut self.clients[client];
+        let Some(process) = node.process.as_mut().filter(|_| node.life == life) else { return Ok(()) };
+        let Some((request, statements)) = node.application.transaction.take() else { return Ok(()) };
+        let store = process.replica.store();
+        if commit {
+            let result = store.commit(&request, stamp);
+            if node.device.gate.has_crashed() {
+                node.application.unresolved.push((request, Call::batch(statements)));
+            }
+            self.written(client, stamp.id, result)?;
+        } else {
+            store.rollback().map_err(|error| Broken(format!("client {client}: ROLLBACK failed: {error}")))?;
+        }
+        self.with_replica(client, |replica, now| replica.resume(now))
+    }
+
+    fn deal_with_rejection(&mut self, client: usize) -> Result<(), Broken> {
+        let stamp = self.stamp(client);
+        let retry = self.random.chance(0.5);
+        let node = &mut self.clients[client];
+        let Some(process) = &mut node.process else { return Ok(()) };
+        let store = process.replica.store();
+        let Some(write) = store.rejected().map_err(|e| Broken(e.to_string()))?.into_iter().next() else { return Ok(()) };
+        let settled = if retry {
+            let result = store.retry(write.id, stamp);
+            if matches!(&result, Err(error) if error.code() == "UnknownWrite") && !node.device.gate.has_crashed() {
+                return Ok(());
+            }
+            self.written(client, stamp.id, result)?
+        } else {
+            let result = store.discard(write.id);
+            if node.device.gate.has_crashed() {
+                self.crash(client);
+                None
+            } else {
+                node.device.gate.take_refused();
+                Some(result.is_ok())
+            }
+        };
+        match settled {
+            Some(true) => drop(self.clients[client].ends.entry(write.id).and_modify(|end| *end = End::Settled)),
+            Some(false) => {}
+            None => drop(self.clients[client].application.attempted.insert(stamp.id)),
+        }
+        Ok(())
+    }
+
+    fn toggle_online(&mut self, client: usize) -> Result<(), Broken> {
+        let offline = self.random.chance(0.6);
+        self.give(client, Input::Online(!offline))
+    }
+
+    fn network_changed(&mut self, client: usize) -> Result<(), Broken> {
+        self.give(client, Input::Online(true))
+    }
+
+    fn acknowledge(&mut self, client: usize) -> Result<(), Broken> {
+        let node = &mut self.clients[client];
+        let answered = std::mem::take(&mut node.application.answered);
+        if let Some(process) = &mut node.process {
+            process.replica.store().acknowledge(&answered);
+        }
+        Ok(())
+    }
+
+    /// What the store says became of a write.
+    pub fn fate(&mut self, client: usize, id: TransactionId) -> Result<Option<Fate>, Broken> {
+        let Some(process) = &mut self.clients[client].process else { return Ok(None) };
+        process.replica.store().fate(id).map(Some).map_err(|error| Broken(error.to_string()))
+    }
+}
+
+/// Some SQL that an application might run.
+fn statement(random: &mut Random, plan: &Plan, user: &str) -> String {
+    let (list, todo, other) = (random.below(plan.ids), random.below(plan.ids + 2), random.below(plan.ids + 2));
+    let (note, seat) = (random.below(plan.ids), random.below(4));
+    let word = *random.pick(&["milk", "rope", "sail", "tar", "refused"]);
+    let owner = if random.chance(0.03) { "mallory" } else { user };
+    let slug = if random.chance(0.5) { "NULL".to_owned() } else { format!("'s{}'", random.below(3)) };
+    let parent = if random.chance(0.3) { "NULL".to_owned() } else { format!("'l{list}'") };
+    let price = *random.pick(&["1.0", "-0.0", "9007199254740993", "1e300", "0.1"]);
+    match random.weighted(&[6, 3, 3, 2, 10, 4, 4, 6, 4, 3, 3, 3, 1, 2, 2, 3, 3, 2, 3, 1, 1]) {
+        0 => format!("INSERT INTO lists VALUES ('l{list}', '{word}', '{owner}')"),
+        1 => format!("UPDATE lists SET name = '{word}' WHERE id = 'l{list}'"),
+        2 => format!("DELETE FROM lists WHERE id = 'l{list}'"),
+        3 => format!("INSERT OR REPLACE INTO lists VALUES ('l{list}', '{word}', '{owner}')"),
+        4 => format!("INSERT INTO todos VALUES ('t{todo}', {parent}, '{word}', 0, {slug}, '{owner}')"),
+        5 => format!("INSERT OR REPLACE INTO todos VALUES ('t{todo}', {parent}, '{word}', 0, {slug}, '{owner}')"),
+        6 => format!("INSERT INTO todos VALUES ('t{todo}', NULL, '{word}', 1, NULL, '{user}') ON CONFLICT (id) DO UPDATE SET title = excluded.title"),
+        7 => format!("UPDATE todos SET title = '{word}' WHERE id = 't{todo}'"),
+        8 => format!("UPDATE todos SET slug = {slug} WHERE id = 't{todo}'"),
+        9 => format!("UPDATE OR REPLACE todos SET slug = {slug} WHERE id = 't{todo}'"),
+        10 => format!("UPDATE todos SET list = {parent}, done = done + 1 WHERE id = 't{todo}'"),
+        11 => format!("DELETE FROM todos WHERE id = 't{todo}'"),
+        12 => "DELETE FROM todos".to_owned(),
+        13 => "UPDATE todos SET done = done + 1".to_owned(),
+        14 => format!("UPDATE todos SET id = 't{other}' WHERE id = 't{todo}'"),
+        15 => format!("INSERT INTO notes VALUES ('n{note}', 't{todo}', x'00ff{note:02x}', '{user}')"),
+        16 => format!("INSERT OR REPLACE INTO seats VALUES ('a', {seat}, '{word}', {price})"),
+        17 => format!("UPDATE seats SET who = '{user}' WHERE seat = {seat}"),
+        18 => format!("DELETE FROM seats WHERE room = 'a' AND seat = {seat}"),
+        19 => format!("UPDATE todos SET owner = '{owner}' WHERE id = 't{todo}'"),
+        _ => format!("INSERT OR IGNORE INTO drafts VALUES ('{todo}', '{word}')"),
+    }
+}

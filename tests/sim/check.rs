@@ -1,0 +1,146 @@
+//! What must hold: I1 to I3 of the model at every step, and convergence at the end.
+
+use super::cell::difference;
+use super::client::{End, ids};
+use super::schema;
+use super::view::{self, Pending};
+use super::world::{Broken, World};
+use seaworthy_protocol::{Sequence, TransactionId};
+use seaworthy_store::Fate;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl World {
+    /// Holds a client to the model, wherever a reader could look.
+    pub fn check_client(&mut self, client: usize) -> Result<(), Broken> {
+        let node = &mut self.clients[client];
+        let Some(process) = &mut node.process else { return Ok(()) };
+        if process.replica.store().in_transaction() {
+            return Ok(());
+        }
+        let wrong = |message: String| Broken(format!("client {client}: {message}"));
+        let store = process.replica.store();
+        let entries = store.pending().map_err(|e| wrong(e.to_string()))?;
+        for entry in &entries {
+            if !node.known.contains_key(&entry.id) {
+                let sequence = Sequence(entry.sequence.0 - 1);
+                let sent = store.outbox(sequence, 1, usize::MAX).map_err(|e| wrong(e.to_string()))?;
+                let transaction = sent.into_iter().next().filter(|t| t.id == entry.id);
+                let transaction = transaction.ok_or_else(|| wrong(format!("{} is pending but not in the outbox", entry.id)))?;
+                let named = entries.iter().filter(|e| transaction.after.contains(&e.sequence)).map(|e| e.id).collect();
+                node.known.insert(entry.id, Pending { id: entry.id, changes: transaction.changes, after: named });
+            }
+            if node.known[&entry.id].changes != entry.changes {
+                return Err(wrong(format!("what {} changed is not what it was at its commit", entry.id)));
+            }
+        }
+        let blocked: BTreeSet<TransactionId> = entries.iter().filter(|entry| entry.blocked).map(|entry| entry.id).collect();
+        self.report.blocked += blocked.len() as u64;
+        let base = self.history.base(store.replica().cursor, node.user).map_err(wrong)?;
+        let (expected, masked) = view::view(base, entries.iter().map(|entry| &node.known[&entry.id]));
+        let shown = schema::read(&process.reader).map_err(|e| wrong(e.to_string()))?;
+        if shown != expected {
+            let difference = difference(("shown", &shown), ("expected", &expected));
+            return Err(wrong(format!("what is shown is not the checkpoint plus what is pending:\n{difference}")));
+        }
+        if masked != blocked {
+            return Err(wrong(format!("blocked are [{}], masked must be [{}]", ids(&blocked), ids(&masked))));
+        }
+        let queued = entries.iter().map(|entry| entry.id).collect();
+        self.check_ends(client, &queued)
+    }
+
+    /// Every acknowledged write is pending, confirmed or rejected, and an end is an end.
+    fn check_ends(&mut self, client: usize, queued: &BTreeSet<TransactionId>) -> Result<(), Broken> {
+        let wrong = |id: TransactionId, message: String| Broken(format!("client {client}: write {id} {message}"));
+        if let Some(id) = queued.iter().find(|id| !self.clients[client].application.attempted.contains(id)) {
+            return Err(wrong(*id, "is pending, but nobody made it".into()));
+        }
+        let ends: BTreeMap<TransactionId, End> = self.clients[client].ends.clone();
+        let at = self.clients[client].process.as_mut().and_then(|process| process.replica.store().replica().cursor).map(|cursor| cursor.position);
+        for (id, former) in ends {
+            let Some(fate) = self.fate(client, id)? else { return Ok(()) };
+            let end = match fate {
+                Fate::Pending => End::Pending,
+                Fate::Confirmed => End::Confirmed,
+                Fate::Rejected { .. } => End::Rejected,
+                Fate::Unknown if former == End::Settled => continue,
+                Fate::Unknown => return Err(wrong(id, format!("was {former:?} and is lost"))),
+            };
+            if former != End::Pending && former != end {
+                return Err(wrong(id, format!("was {former:?} and is {end:?}")));
+            }
+            if (end == End::Pending) != queued.contains(&id) {
+                return Err(wrong(id, format!("is {end:?}, which its place in the outbox contradicts")));
+            }
+            match (end, self.history.position_of(id)) {
+                (End::Confirmed, None) => return Err(wrong(id, "is confirmed but not in the log".into())),
+                (End::Confirmed, Some(position)) if at.is_none_or(|at| at < position) => return Err(wrong(id, "is confirmed before its checkpoint".into())),
+                (End::Rejected, Some(position)) => return Err(wrong(id, format!("is rejected but in the log at {}", position.0))),
+                _ => {}
+            }
+            self.clients[client].ends.insert(id, end);
+        }
+        Ok(())
+    }
+
+    /// Whether all have what the server has, and nothing is under way.
+    pub fn has_converged(&mut self) -> Result<bool, Broken> {
+        for client in 0..self.clients.len() {
+            if !self.is_idle(client) {
+                return Ok(false);
+            }
+        }
+        let Some(core) = &self.server.core else { return Ok(false) };
+        let truth = schema::read(core.connection()).map_err(|e| Broken(e.to_string()))?;
+        for node in &self.clients {
+            let Some(process) = &node.process else { return Ok(false) };
+            if schema::read(&process.reader).map_err(|e| Broken(e.to_string()))? != schema::visible(&truth, node.user) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// After the end: what is on disk is sound, and every write has exactly one end.
+    pub fn check_end(&mut self) -> Result<(), Broken> {
+        for client in 0..self.clients.len() {
+            self.check_client(client)?;
+            for (id, end) in self.clients[client].ends.clone() {
+                match end {
+                    End::Pending => return Err(Broken(format!("client {client}: write {id} is still pending"))),
+                    End::Confirmed => self.report.confirmed += 1,
+                    End::Rejected | End::Settled => self.report.rejected += 1,
+                }
+            }
+            if let Some(process) = &self.clients[client].process {
+                is_sound(&process.reader).map_err(|error| Broken(format!("client {client}: {error}")))?;
+            }
+        }
+        match &self.server.core {
+            Some(core) => is_sound(core.connection()).map_err(|error| Broken(format!("server: {error}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Why it has not converged, for people.
+    pub fn standing(&mut self) -> String {
+        let truth = self.server.core.as_ref().and_then(|core| schema::read(core.connection()).ok());
+        let mut lines = vec![format!("server: {}, head {}", if truth.is_some() { "up" } else { "down" }, self.history.head().0)];
+        for (client, node) in self.clients.iter_mut().enumerate() {
+            let Some(process) = &mut node.process else {
+                lines.push(format!("client {client} is down"));
+                continue;
+            };
+            lines.push(format!("client {client} ({}): {:?} {:?}", node.user, process.status, process.replica.store().replica()));
+            if let (Some(truth), Ok(shown)) = (&truth, schema::read(&process.reader)) {
+                lines.push(difference(("shown", &shown), ("server", &schema::visible(truth, node.user))));
+            }
+        }
+        lines.join("\n")
+    }
+}
+
+fn is_sound(conn: &rusqlite::Connection) -> Result<(), String> {
+    let check: String = conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(|e| e.to_string())?;
+    if check == "ok" { Ok(()) } else { Err(format!("the file is damaged: {check}")) }
+}

@@ -1,0 +1,405 @@
+//! A client: a process with a replica, on a device, behind a link.
+
+use super::device::Device;
+use super::event::Event;
+use super::link::{Link, Sockets, Wire};
+use super::random::Random;
+use super::server::Peer;
+use super::view::Pending;
+use super::world::{Broken, World};
+use super::{application::Application, schema};
+use rusqlite::Connection;
+use seaworthy_engine::Millis;
+use seaworthy_engine::client::{Connection as State, FetchError, Input, Status};
+use seaworthy_protocol::{ClientFrame, Format, ReplicaId, TransactionId, decode_server, decode_server_frames, encode_client};
+use seaworthy_store::{Action, Call, Replica, Store};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub struct Client {
+    pub user: &'static str,
+    pub device: Device,
+    pub process: Option<Process>,
+    /// Counts processes.
+    pub life: u64,
+    pub link: Link,
+    /// How far sleep has carried its monotonic clock ahead of the others.
+    pub slept_ms: u64,
+    pub wall_offset_ms: i64,
+    pub application: Application,
+    /// Every transaction that was ever seen in the outbox.
+    pub known: BTreeMap<TransactionId, Pending>,
+    pub ends: BTreeMap<TransactionId, End>,
+}
+
+/// What became of an acknowledged write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Pending,
+    Confirmed,
+    Rejected,
+    /// Rejected, and the application has dealt with it.
+    Settled,
+}
+
+pub struct Process {
+    pub replica: Replica,
+    /// Sees what is committed.
+    pub reader: Connection,
+    /// Counts wishes for a tick: only the last one counts.
+    wish: u64,
+    pub status: Status,
+}
+
+impl Client {
+    pub fn new(user: &'static str, device: Device, seed: u64) -> Self {
+        Self {
+            user,
+            device,
+            process: None,
+            life: 0,
+            link: Link::default(),
+            slept_ms: 0,
+            wall_offset_ms: 0,
+            application: Application::new(seed),
+            known: BTreeMap::new(),
+            ends: BTreeMap::new(),
+        }
+    }
+
+    pub fn clock(&self, now: u64) -> Millis {
+        Millis(now + self.slept_ms)
+    }
+
+    pub fn is_busy(&self) -> bool {
+        self.application.transaction.is_some()
+    }
+}
+
+impl World {
+    /// Starts the process of a client.
+    pub fn reopen(&mut self, client: usize) -> Result<(), Broken> {
+        let node = &mut self.clients[client];
+        if node.process.is_some() {
+            return Ok(());
+        }
+        let opened = open(&node.device, &mut self.random);
+        let refused = node.device.gate.take_refused();
+        match opened {
+            Ok(process) => {
+                node.life += 1;
+                node.process = Some(process);
+            }
+            // A crash while it opened: the device is as it was.
+            Err(_) if refused => {
+                node.device.gate.mend();
+                self.queue.at(self.now + 500, Event::Reopen { client });
+                return Ok(());
+            }
+            Err(error) => return Err(Broken(format!("client {client} cannot be opened: {error}"))),
+        }
+        self.check_client(client)?;
+        self.give(client, Input::Online(true))
+    }
+
+    /// The process is gone, with all that it had in memory.
+    pub fn crash(&mut self, client: usize) {
+        let now = self.now;
+        let node = &mut self.clients[client];
+        node.process = None;
+        node.device.gate.mend();
+        node.application.forget_transaction();
+        self.report.crashes += 1;
+        self.close_socket(client);
+        let wait = self.random.around(3_000);
+        self.queue.at(now + wait, Event::Reopen { client });
+    }
+
+    /// Gives the replica an input and does what follows.
+    pub fn give(&mut self, client: usize, input: Input) -> Result<(), Broken> {
+        self.with_replica(client, |replica, now| replica.handle(now, input))
+    }
+
+    /// Runs a step of the replica, unless its process crashed in it.
+    pub fn with_replica(&mut self, client: usize, step: impl FnOnce(&mut Replica, Millis) -> Vec<Action>) -> Result<(), Broken> {
+        let node = &mut self.clients[client];
+        let now = node.clock(self.now);
+        let Some(process) = &mut node.process else { return Ok(()) };
+        let actions = step(&mut process.replica, now);
+        if node.device.gate.has_crashed() {
+            self.note(|| format!("client {client} crashes in the middle of a step"));
+            self.crash(client);
+            return Ok(());
+        }
+        for action in actions {
+            self.execute(client, action)?;
+        }
+        self.check_client(client)
+    }
+
+    fn execute(&mut self, client: usize, action: Action) -> Result<(), Broken> {
+        self.note(|| format!("client {client} -> {}", brief(&action)));
+        let now = self.now;
+        let node = &mut self.clients[client];
+        let life = node.life;
+        match action {
+            Action::NeedToken { .. } => self.hand_out_token(client),
+            Action::Connect => self.connect(client),
+            Action::Disconnect => self.close_socket(client),
+            Action::Send(frame) => self.send(client, &frame),
+            Action::Fetch { id, token, frame } => self.fetch(client, id, token, &frame),
+            Action::WakeAt(at) => {
+                if let Some(process) = &mut node.process {
+                    process.wish += 1;
+                    let at = at.0.saturating_sub(node.slept_ms).max(now);
+                    self.queue.at(at, Event::ClientTick { client, life, wish: process.wish });
+                }
+            }
+            Action::Status(status) => {
+                if let Some(process) = &mut node.process {
+                    process.status = status;
+                }
+            }
+            Action::Synced => self.report.checkpoints += 1,
+            Action::Confirmed(_) | Action::Rejected(_) => {}
+            Action::Failed(error) => {
+                self.report.storage_failures += 1;
+                if !node.device.gate.take_refused() {
+                    return Err(Broken(format!("client {client}: storage failed by itself: {error}")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The tick of the last wish.
+    pub fn client_tick(&mut self, client: usize, life: u64, wish: u64) -> Result<(), Broken> {
+        let node = &self.clients[client];
+        match &node.process {
+            Some(process) if node.life == life && process.wish == wish => self.give(client, Input::Tick),
+            _ => Ok(()),
+        }
+    }
+
+    pub fn token_given(&mut self, client: usize, life: u64, token: Option<String>) -> Result<(), Broken> {
+        if self.clients[client].life == life { self.give(client, Input::Token(token)) } else { Ok(()) }
+    }
+
+    fn hand_out_token(&mut self, client: usize) {
+        let (now, life, user) = (self.now, self.clients[client].life, self.clients[client].user);
+        let delay = self.random.range(0, 200);
+        let mut token = Some(format!("{user}:{}", now + delay + self.plan.token_ms));
+        if self.random.chance(self.plan.bad_tokens) {
+            match self.random.below(4) {
+                0 => return,
+                1 => token = Some(format!("{user}:0")),
+                2 if self.is_bound(client) => token = Some(format!("mallory:{}", u64::MAX)),
+                _ => token = None,
+            }
+            // The user signs in a little later.
+            let later = now + self.random.range(1_000, 20_000);
+            let good = Some(format!("{user}:{}", later + self.plan.token_ms));
+            self.queue.at(later, Event::Token { client, life, token: good });
+        }
+        self.queue.at(now + delay, Event::Token { client, life, token });
+    }
+
+    fn is_bound(&mut self, client: usize) -> bool {
+        self.clients[client].process.as_mut().is_some_and(|process| process.replica.store().replica().user.is_some())
+    }
+
+    fn connect(&mut self, client: usize) {
+        self.close_socket(client);
+        self.sockets += 1;
+        let (now, socket, latency) = (self.now, self.sockets, self.latency());
+        let up = self.server.is_up();
+        let node = &mut self.clients[client];
+        let life = node.life;
+        let link = &mut node.link;
+        link.socket = Some(Wire::new(socket, now));
+        let refused = link.portal || link.sockets == Sockets::Refused || (!up && !link.partitioned);
+        if refused {
+            self.report.network_faults += 1;
+            self.queue.at(now + latency, Event::SocketClosed { client, life, socket });
+        } else if link.partitioned || link.sockets == Sockets::Hang {
+            self.report.network_faults += 1;
+        } else {
+            self.queue.at(now + 2 * latency, Event::SocketOpened { client, life, socket });
+        }
+    }
+
+    pub fn socket_opened(&mut self, client: usize, life: u64, socket: u64) -> Result<(), Broken> {
+        if !self.is_current(client, life, socket) {
+            return Ok(());
+        }
+        if self.clients[client].link.sockets != Sockets::CutEarly {
+            let Some(peer) = self.accept(client, life, socket) else { return self.socket_closed(client, life, socket) };
+            if let Some(wire) = &mut self.clients[client].link.socket {
+                wire.peer = Some(peer);
+            }
+        }
+        self.give(client, Input::Connected)
+    }
+
+    pub fn socket_frame(&mut self, client: usize, life: u64, socket: u64, bytes: &[u8]) -> Result<(), Broken> {
+        if !self.is_current(client, life, socket) {
+            return Ok(());
+        }
+        match decode_server(bytes, Format::MessagePack) {
+            Ok(frame) => self.give(client, Input::Frame(frame)),
+            Err(error) => Err(Broken(format!("a frame of the server does not decode: {error}"))),
+        }
+    }
+
+    pub fn socket_closed(&mut self, client: usize, life: u64, socket: u64) -> Result<(), Broken> {
+        if !self.is_current(client, life, socket) {
+            return Ok(());
+        }
+        self.clients[client].link.socket = None;
+        self.give(client, Input::Closed)
+    }
+
+    fn is_current(&self, client: usize, life: u64, socket: u64) -> bool {
+        let node = &self.clients[client];
+        node.life == life && node.link.socket.as_ref().is_some_and(|wire| wire.socket == socket)
+    }
+
+    /// The client closes its WebSocket; the server hears of it, unless the line is dead.
+    pub fn close_socket(&mut self, client: usize) {
+        let (now, latency) = (self.now, self.latency());
+        if let Some(Wire { peer: Some(peer), dead: false, to_server_at, .. }) = self.clients[client].link.socket.take() {
+            self.queue.at(to_server_at.max(now + latency), Event::PeerClosed { peer });
+        }
+    }
+
+    fn send(&mut self, client: usize, frame: &ClientFrame) {
+        let (now, latency) = (self.now, self.latency());
+        let node = &mut self.clients[client];
+        let (life, early) = (node.life, node.link.sockets == Sockets::CutEarly);
+        let Some(wire) = node.link.socket.as_mut().filter(|wire| !wire.dead) else { return };
+        wire.to_server_at = wire.to_server_at.max(now + latency);
+        let (at, socket) = (wire.to_server_at, wire.socket);
+        match wire.peer {
+            Some(peer) => self.queue.at(at, Event::PeerFrame { peer, bytes: encode_client(frame, Format::MessagePack) }),
+            None if early => self.queue.at(at, Event::SocketClosed { client, life, socket }),
+            None => {}
+        }
+    }
+
+    fn fetch(&mut self, client: usize, id: u32, token: String, frame: &ClientFrame) {
+        let (now, latency) = (self.now, self.latency());
+        let (loss, duplication) = (self.plan.loss, self.plan.duplication);
+        let life = self.clients[client].life;
+        let link = &self.clients[client].link;
+        let failed = |error| Event::Fetched { client, life, id, result: Err(error) };
+        if link.portal {
+            return self.queue.at(now + latency, failed(FetchError::NotSeaworthy));
+        }
+        if link.partitioned || self.random.chance(loss) {
+            self.report.network_faults += 1;
+            if self.random.chance(0.7) {
+                self.queue.at(now + 3_000, failed(FetchError::Network));
+            }
+            return;
+        }
+        let bytes = encode_client(frame, Format::MessagePack);
+        if self.random.chance(duplication) {
+            let late = now + latency + self.random.around(20_000);
+            self.queue.at(late, Event::Request { client, life, id, token: token.clone(), bytes: bytes.clone() });
+        }
+        self.queue.at(now + latency, Event::Request { client, life, id, token, bytes });
+    }
+
+    pub fn fetched(&mut self, client: usize, life: u64, id: u32, result: Result<Vec<u8>, FetchError>) -> Result<(), Broken> {
+        if self.clients[client].life != life {
+            return Ok(());
+        }
+        // An answer cut short does not decode.
+        let result = result.and_then(|bytes| decode_server_frames(&bytes, Format::MessagePack).map_err(|_| FetchError::Network));
+        self.give(client, Input::Fetched { id, result })
+    }
+
+    /// Carries a frame of the server's session to the client that is at its other end.
+    pub fn to_client(&mut self, client: usize, peer: Peer, event: impl FnOnce(u64, u64) -> Event) {
+        let (now, latency) = (self.now, self.latency());
+        let node = &mut self.clients[client];
+        let life = node.life;
+        if let Some(wire) = node.link.socket.as_mut().filter(|wire| wire.peer == Some(peer) && !wire.dead) {
+            wire.to_client_at = wire.to_client_at.max(now + latency);
+            self.queue.at(wire.to_client_at, event(life, wire.socket));
+        }
+    }
+
+    /// Runs a write of the application. `None`: what became of it is not known, the process crashed.
+    pub fn write(&mut self, client: usize, request: &str, call: &Call) -> Result<Option<bool>, Broken> {
+        let stamp = self.stamp(client);
+        let node = &mut self.clients[client];
+        let Some(process) = &mut node.process else { return Ok(None) };
+        let result = process.replica.store().write(request, stamp, call).map(|written| written.receipt);
+        self.written(client, stamp.id, result)
+    }
+
+    /// Takes in the answer to a write.
+    pub fn written(
+        &mut self,
+        client: usize,
+        id: TransactionId,
+        result: Result<seaworthy_store::Receipt, seaworthy_store::StoreError>,
+    ) -> Result<Option<bool>, Broken> {
+        let node = &mut self.clients[client];
+        node.application.attempted.insert(id);
+        if node.device.gate.has_crashed() {
+            self.crash(client);
+            return Ok(None);
+        }
+        let refused = node.device.gate.take_refused();
+        match result {
+            Ok(receipt) => {
+                if let Some(id) = receipt.id {
+                    self.report.writes += 1;
+                    node.ends.entry(id).or_insert(End::Pending);
+                }
+                self.with_replica(client, |replica, now| replica.committed(now))?;
+                Ok(Some(true))
+            }
+            Err(error) if error.code() == "ConstraintViolation" || refused => Ok(Some(false)),
+            Err(error) => Err(Broken(format!("client {client}: a write failed: {error}"))),
+        }
+    }
+
+    pub fn stamp(&mut self, client: usize) -> seaworthy_store::Stamp {
+        let now_ms = 1_700_000_000_000 + self.now as i64 + self.clients[client].wall_offset_ms;
+        seaworthy_store::Stamp { id: TransactionId(self.random.bytes()), now_ms }
+    }
+
+    /// Whether everything that this client wrote has come to its end, over a good connection.
+    pub fn is_idle(&mut self, client: usize) -> bool {
+        let node = &mut self.clients[client];
+        let unresolved = !node.application.unresolved.is_empty() || node.is_busy();
+        let Some(process) = &mut node.process else { return false };
+        let pending = process.replica.store().replica();
+        !unresolved
+            && process.status.connection == State::Online
+            && pending.first_undecided > pending.last_sequence
+            && !pending.awaiting_checkpoint
+            && pending.cursor.is_some()
+    }
+}
+
+fn open(device: &Device, random: &mut Random) -> Result<Process, String> {
+    let conn = device.open().map_err(|e| e.to_string())?;
+    let store = Store::open(conn, &schema::client(), ReplicaId(random.bytes())).map_err(|e| e.to_string())?;
+    let reader = device.reader().map_err(|e| e.to_string())?;
+    let mut ids = random.fork();
+    let replica = Replica::new(store, random.next(), move || ReplicaId(ids.bytes()));
+    Ok(Process { replica, reader, wish: 0, status: Status::default() })
+}
+
+fn brief(action: &Action) -> String {
+    let text = format!("{action:?}");
+    text.chars().take(300).collect()
+}
+
+/// Ids of a set, for messages.
+pub fn ids(set: &BTreeSet<TransactionId>) -> String {
+    set.iter().map(TransactionId::to_string).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,99 @@
+//! A deterministic simulation: clients, a server and a bad network in one thread, from one seed.
+//!
+//! Clients are real replicas over SQLite files, the server is its real storage core with real sessions;
+//! only the clock, the network and the processes are simulated. It promises that a seed always gives the
+//! same schedule. At every step it holds each client to the model of synchronisation: what is shown is the
+//! state of the last checkpoint plus what is pending (I1, I2), and every acknowledged write has exactly one
+//! end (I3). After the faults end, everything must drain and converge.
+
+mod application;
+mod cell;
+mod check;
+mod client;
+mod device;
+mod event;
+mod fault;
+mod history;
+mod link;
+mod plan;
+mod random;
+mod schema;
+mod server;
+mod view;
+mod world;
+
+use std::fmt;
+
+/// What a schedule did, so that a run shows whether it met its faults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Events that were executed.
+    pub steps: u64,
+    /// Simulated milliseconds.
+    pub simulated_ms: u64,
+    /// Writes that were acknowledged to the application.
+    pub writes: u64,
+    /// Of these, how many ended as confirmed.
+    pub confirmed: u64,
+    /// Of these, how many ended as rejected.
+    pub rejected: u64,
+    /// Crashes of clients and of the server.
+    pub crashes: u64,
+    /// Commits that storage refused.
+    pub storage_failures: u64,
+    /// Sockets that were cut, stalled or refused.
+    pub network_faults: u64,
+    /// Checkpoints that were applied.
+    pub checkpoints: u64,
+    /// Requests over fetch that the server answered.
+    pub fetches: u64,
+    /// Times that a pending transaction was found blocked.
+    pub blocked: u64,
+    /// Databases that were copied.
+    pub copies: u64,
+    /// A fingerprint of every event in order.
+    pub fingerprint: u64,
+}
+
+impl Report {
+    /// Sums up two schedules.
+    pub fn add(&mut self, other: &Self) {
+        self.steps += other.steps;
+        self.simulated_ms += other.simulated_ms;
+        self.writes += other.writes;
+        self.confirmed += other.confirmed;
+        self.rejected += other.rejected;
+        self.crashes += other.crashes;
+        self.storage_failures += other.storage_failures;
+        self.network_faults += other.network_faults;
+        self.checkpoints += other.checkpoints;
+        self.fetches += other.fetches;
+        self.blocked += other.blocked;
+        self.copies += other.copies;
+        self.fingerprint = self.fingerprint.rotate_left(1) ^ other.fingerprint;
+    }
+}
+
+/// A schedule in which something that must hold did not.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Run it again with this.
+    pub seed: u64,
+    /// The event at which it showed.
+    pub step: u64,
+    /// When, in simulated milliseconds.
+    pub at_ms: u64,
+    /// What did not hold.
+    pub message: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "seed {}, step {}, {} ms: {}", self.seed, self.step, self.at_ms, self.message)
+    }
+}
+
+/// Runs the schedule of a seed. `trace` prints every event as it is executed.
+pub fn run(seed: u64, trace: bool) -> Result<Report, Failure> {
+    world::World::new(seed, trace).run()
+}
