@@ -1,1 +1,59 @@
+//! The configuration, from its sources to its values. What a whole process makes of it is tested from outside.
 
+use super::{Config, ConfigError, Flags, LogFormat};
+use clap::Parser;
+use std::path::Path;
+
+const SECRET: &str = "secret = \"0123456789abcdef0123456789abcdef\"";
+
+fn load(toml: &str, more: &[&str]) -> Result<Config, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("seaworthy.toml");
+    std::fs::write(&path, toml).unwrap();
+    let flags = ["seaworthy-server", "--config", path.to_str().unwrap()].into_iter().chain(more.iter().copied());
+    let mut config = Config::load(&Flags::parse_from(flags))?;
+    config.database = config.database.strip_prefix(folder.path()).map(Path::to_owned).unwrap_or(config.database);
+    Ok(config)
+}
+
+#[test]
+fn what_is_left_out_has_a_safe_default() {
+    let config = load(&format!("[auth]\n{SECRET}\n[tables.t]\nopen = true"), &[]).unwrap();
+    assert!(config.listen.ip().is_loopback());
+    assert_eq!(config.database, Path::new("data/seaworthy.db"));
+    assert_eq!((config.dev, config.log, config.www), (false, LogFormat::Text, None));
+    assert!(config.allowed_origins.is_empty());
+    assert_eq!((config.auth.issuer.as_str(), config.auth.audience.as_str()), ("seaworthy", "seaworthy"));
+}
+
+#[test]
+fn paths_of_the_file_are_relative_to_it_and_those_of_flags_are_not() {
+    let toml = format!("database = \"x/y.db\"\n[auth]\n{SECRET}\n[tables.t]\nopen = true");
+    assert_eq!(load(&toml, &[]).unwrap().database, Path::new("x/y.db"));
+    assert_eq!(load(&toml, &["--database", "z.db"]).unwrap().database, Path::new("z.db"));
+}
+
+#[test]
+fn no_secret_is_printed() {
+    let config = load(&format!("[auth]\n{SECRET}\n[tables.t]\nopen = true"), &[]).unwrap();
+    assert!(!format!("{config:?}").contains("0123456789abcdef"));
+}
+
+#[test]
+fn a_server_without_a_secret_or_without_tables_is_refused() {
+    assert!(matches!(load("[tables.t]\nopen = true", &[]), Err(ConfigError::NoSecret)));
+    assert!(load("[tables.t]\nopen = true", &["--dev"]).unwrap().dev);
+    assert!(matches!(load("[auth]\nsecret = \"short\"\n[tables.t]\nopen = true", &["--dev"]), Err(ConfigError::ShortSecret { .. })));
+    assert!(matches!(load(&format!("[auth]\n{SECRET}"), &[]), Err(ConfigError::NoTables)));
+}
+
+#[test]
+fn only_origins_are_taken_for_origins() {
+    let with = |origin: &str| load(&format!("allowed_origins = [{origin:?}]\n[auth]\n{SECRET}\n[tables.t]\nopen = true"), &[]);
+    for origin in ["*", "https://a.example", "http://localhost:3000"] {
+        assert!(with(origin).is_ok(), "{origin}");
+    }
+    for origin in ["a.example", "https://", "https://a.example/", "ftp://a.example"] {
+        assert!(matches!(with(origin), Err(ConfigError::Origin { .. })), "{origin}");
+    }
+}

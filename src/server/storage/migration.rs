@@ -168,9 +168,16 @@ fn execute(conn: &Connection, migration: &Migration) -> Result<(), MigrationErro
     }
 }
 
+/// The line on which a statement begins, comments before it left aside.
 fn line_of(sql: &str, statement: &str) -> Option<usize> {
-    let at = sql.find(statement.trim())?;
-    Some(sql[..at].matches('\n').count() + 1)
+    let mut rest = &sql[sql.find(statement)?..];
+    loop {
+        rest = rest.trim_start();
+        let comment = rest.strip_prefix("--").map(|text| (text, "\n")).or_else(|| rest.strip_prefix("/*").map(|text| (text, "*/")));
+        let Some((text, end)) = comment else { break };
+        rest = text.split_once(end)?.1;
+    }
+    Some(sql[..sql.len() - rest.len()].matches('\n').count() + 1)
 }
 
 fn message(error: &rusqlite::Error) -> String {

@@ -20,6 +20,8 @@ mod shuffle;
 mod start;
 mod stream;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tracking;
 mod writer;
 

@@ -1,0 +1,14 @@
+//! The embedded storage against pushes that real SQLite clients captured.
+
+mod bench;
+mod convergence;
+mod exactly_once;
+mod keys;
+mod merging;
+mod migrations;
+mod pulling;
+mod rules;
+mod starting;
+mod tables;
+
+use bench::{Bench, Client, user};

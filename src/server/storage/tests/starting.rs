@@ -1,0 +1,163 @@
+//! What a start does to the history that replicas hold a cursor of.
+
+use super::{
+    Bench, Client,
+    bench::{SCHEMA, fresh, migration, open, tables},
+    user,
+};
+use crate::storage::{Location, Migration, OpenError, SqliteCore, Tables};
+use seaworthy_engine::session::Pulled;
+use seaworthy_protocol::Cursor;
+use std::path::PathBuf;
+
+struct Database {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+    run: u8,
+}
+
+impl Database {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { path: folder.path().join("test.db"), _folder: folder, run: 0 }
+    }
+
+    fn open(&mut self, tables: &Tables, migrations: &[Migration]) -> Bench {
+        self.run += 1;
+        let core = SqliteCore::open(&Location::File(self.path.clone()), tables, migrations, fresh(self.run), 0).unwrap();
+        Bench { core }
+    }
+
+    /// A server with two lists of Alice, that was stopped, and a cursor of hers.
+    fn with_rows() -> (Self, Cursor) {
+        let mut database = Self::new();
+        let mut server = database.open(&tables(), &[migration(1, SCHEMA)]);
+        Client::new("alice", 1).sync(&mut server, "INSERT INTO lists VALUES ('a', 'A', 'alice', NULL), ('b', 'B', 'alice', NULL)");
+        let cursor = server.pull("alice", None).checkpoint.cursor;
+        (database, cursor)
+    }
+}
+
+fn counts(pulled: &Pulled) -> (usize, usize, bool) {
+    let rows = pulled.rows.iter().map(|frame| frame.rows.len()).sum();
+    let gone = pulled.rows.iter().map(|frame| frame.gone.len()).sum();
+    (rows, gone, pulled.checkpoint.reset)
+}
+
+#[test]
+fn a_restart_keeps_the_history_and_begins_a_new_run() {
+    let (mut database, cursor) = Database::with_rows();
+    let server = database.open(&tables(), &[migration(1, SCHEMA)]);
+    let pulled = server.pull("alice", Some(cursor));
+    assert_eq!(counts(&pulled), (0, 0, false));
+    assert_eq!(pulled.checkpoint.cursor.position, cursor.position);
+    assert_ne!(pulled.checkpoint.cursor.incarnation, cursor.incarnation);
+}
+
+#[test]
+fn a_restored_server_tells_replicas_that_are_ahead_to_start_again() {
+    let (mut database, _) = Database::with_rows();
+    let mut ahead = database.open(&tables(), &[migration(1, SCHEMA)]);
+    ahead.sql("PRAGMA wal_checkpoint(TRUNCATE)");
+    let backup = std::fs::read(&database.path).unwrap();
+    let before = ahead.pull("alice", None).checkpoint.cursor;
+    let mut alice = Client::new("alice", 1);
+    alice.sequence = 1;
+    alice.sync(&mut ahead, "INSERT INTO lists VALUES ('c', 'C', 'alice', NULL)");
+    let after = ahead.pull("alice", None).checkpoint.cursor;
+    drop(ahead);
+    std::fs::write(&database.path, backup).unwrap();
+    let mut restored = database.open(&tables(), &[migration(1, SCHEMA)]);
+    Client::new("bob", 9).sync(&mut restored, "INSERT INTO lists VALUES ('x', 'X', 'bob', NULL)");
+    assert_eq!(restored.core.head().unwrap(), after.position);
+    assert_eq!(counts(&restored.pull("alice", Some(before))), (0, 0, false));
+    assert_eq!(counts(&restored.pull("alice", Some(after))), (2, 0, true));
+}
+
+#[test]
+fn after_a_migration_every_replica_gets_the_rows_anew() {
+    let (mut database, cursor) = Database::with_rows();
+    let change = migration(2, "UPDATE lists SET name = 'M'; DELETE FROM lists WHERE id = 'b'");
+    let server = database.open(&tables(), &[migration(1, SCHEMA), change.clone()]);
+    let pulled = server.pull("alice", Some(cursor));
+    assert_eq!(counts(&pulled), (1, 1, false));
+    assert!(pulled.checkpoint.cursor.position > cursor.position);
+    let cursor = pulled.checkpoint.cursor;
+    drop(server);
+    let server = database.open(&tables(), &[migration(1, SCHEMA), change]);
+    assert_eq!(server.pull("alice", Some(cursor)).checkpoint.cursor.position, cursor.position);
+}
+
+#[test]
+fn a_crash_between_a_migration_and_its_tracking_is_made_good() {
+    let (mut database, cursor) = Database::with_rows();
+    let change = migration(2, "UPDATE lists SET name = 'M'");
+    let mut broken = tables();
+    broken.insert("missing".to_owned(), open());
+    let failed = SqliteCore::open(&Location::File(database.path.clone()), &broken, &[migration(1, SCHEMA), change.clone()], fresh(50), 0);
+    assert!(matches!(failed, Err(OpenError::Table(_))));
+    let server = database.open(&tables(), &[migration(1, SCHEMA), change]);
+    assert_eq!(counts(&server.pull("alice", Some(cursor))), (2, 0, false));
+}
+
+#[test]
+fn rows_written_from_outside_are_found_at_the_next_start() {
+    let (mut database, cursor) = Database::with_rows();
+    let outside = rusqlite::Connection::open(&database.path).unwrap();
+    outside.execute_batch("INSERT INTO lists VALUES ('c', 'C', 'alice', NULL); UPDATE lists SET owner_id = 'bob' WHERE id = 'b'").unwrap();
+    drop(outside);
+    let server = database.open(&tables(), &[migration(1, SCHEMA)]);
+    assert_eq!(counts(&server.pull("alice", Some(cursor))), (2, 1, false));
+    assert_eq!(counts(&server.pull("bob", Some(cursor))), (1, 0, false));
+}
+
+#[test]
+fn another_definition_of_a_table_starts_every_replica_again() {
+    let mut narrow = super::bench::owned();
+    narrow.columns = Some(["id", "name", "owner_id"].map(str::to_owned).to_vec());
+    let mut without_tags = tables();
+    without_tags.remove("tags");
+    let with = |table: &str, config| {
+        let mut changed = tables();
+        changed.insert(table.to_owned(), config);
+        changed
+    };
+    for changed in [with("lists", open()), with("lists", narrow), without_tags] {
+        let (mut database, cursor) = Database::with_rows();
+        let server = database.open(&changed, &[migration(1, SCHEMA)]);
+        assert_eq!(counts(&server.pull("alice", Some(cursor))), (2, 0, true));
+        let cursor = server.pull("alice", None).checkpoint.cursor;
+        drop(server);
+        let server = database.open(&changed, &[migration(1, SCHEMA)]);
+        assert_eq!(counts(&server.pull("alice", Some(cursor))), (0, 0, false));
+    }
+}
+
+#[test]
+fn a_database_of_a_newer_server_is_refused() {
+    let (database, _) = Database::with_rows();
+    let conn = rusqlite::Connection::open(&database.path).unwrap();
+    conn.execute("UPDATE seaworthy_meta SET value = 99 WHERE name = 'format'", []).unwrap();
+    let opened = SqliteCore::open(&Location::File(database.path.clone()), &tables(), &[migration(1, SCHEMA)], fresh(9), 0);
+    assert!(matches!(opened, Err(OpenError::NewerFormat { found: 99, .. })));
+}
+
+#[test]
+fn what_was_answered_survives_the_loss_of_the_process() {
+    let mut database = Database::new();
+    let mut server = database.open(&tables(), &[migration(1, SCHEMA)]);
+    let mut alice = Client::new("alice", 1);
+    let transaction = alice.write("INSERT INTO lists VALUES ('a', 'A', 'alice', NULL)");
+    let answer = alice.push(&mut server, std::slice::from_ref(&transaction));
+    // The files as they are, without the connection that would tidy them up.
+    let copy = tempfile::tempdir().unwrap();
+    for suffix in ["", "-wal"] {
+        let name = |folder: &std::path::Path| folder.join(format!("test.db{suffix}"));
+        std::fs::copy(name(database.path.parent().unwrap()), name(copy.path())).unwrap();
+    }
+    let location = Location::File(copy.path().join("test.db"));
+    let mut after = Bench { core: SqliteCore::open(&location, &tables(), &[migration(1, SCHEMA)], fresh(2), 0).unwrap() };
+    assert_eq!(alice.push(&mut after, &[transaction]), answer);
+    assert_eq!(after.rows("SELECT name FROM lists"), ["A"]);
+    assert_eq!(after.core.admit(&user("alice"), alice.replica, 0).unwrap().last_sequence.0, 1);
+}

@@ -1,0 +1,173 @@
+//! A server process with a folder of its own. It is killed and its folder removed when it goes out of scope.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, LazyLock, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+pub const SECRET: &str = "a secret of the tests, long enough for HS256";
+
+/// How long a process may take to start or to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The binary as cargo has it now.
+static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "-p", "seaworthy-server", "--target-dir"]).arg(folder.parent().unwrap());
+    if folder.ends_with("release") {
+        cargo.arg("--release");
+    }
+    assert!(cargo.current_dir(root()).status().unwrap().success(), "the server does not build");
+    folder.join("seaworthy-server")
+});
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+pub fn binary() -> Command {
+    let mut command = Command::new(&*BINARY);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SEAWORTHY_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// A folder with a configuration.
+pub struct Setup {
+    pub folder: tempfile::TempDir,
+    pub listen: String,
+    pub dev: bool,
+    /// More lines: sections.
+    pub more: String,
+}
+
+impl Setup {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), listen: "127.0.0.1:0".to_owned(), dev: false, more: String::new() }
+    }
+
+    pub fn with(more: &str) -> Self {
+        Self { more: more.to_owned(), ..Self::new() }
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("test.db")
+    }
+
+    pub fn toml(&self) -> String {
+        let migrations = root().join("www/server/migrations");
+        format!(
+            "listen = {:?}\ndatabase = \"test.db\"\nmigrations = {migrations:?}\n{}\n\
+             [auth]\nissuer = \"test\"\naudience = \"test\"\nsecret = {SECRET:?}\n\
+             [tables.lists]\nowner = \"owner_id\"\n[tables.todos]\nowner = \"owner_id\"\n",
+            self.listen, self.more
+        )
+    }
+
+    pub fn command(&self) -> Command {
+        let path = self.folder.path().join("seaworthy.toml");
+        std::fs::write(&path, self.toml()).unwrap();
+        let mut command = binary();
+        command.arg("--config").arg(path);
+        if self.dev {
+            command.arg("--dev");
+        }
+        command
+    }
+
+    pub fn start(self) -> Running {
+        Running::start(self)
+    }
+}
+
+pub struct Running {
+    pub setup: Setup,
+    pub address: String,
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+impl Running {
+    pub fn new() -> Self {
+        Setup::new().start()
+    }
+
+    fn start(setup: Setup) -> Self {
+        let mut child = setup.command().stdout(Stdio::piped()).stderr(Stdio::piped()).env("RUST_LOG", "debug").spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        follow(child.stderr.take().unwrap(), log.clone());
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let Some((_, address)) = line.trim().split_once("http://") else {
+            let status = child.wait();
+            panic!("the server did not start ({status:?}):\n{}", log.lock().unwrap());
+        };
+        Self { setup, address: address.to_owned(), child, log }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.signal("-TERM");
+        self.wait()
+    }
+
+    pub fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the server does not end:\n{}", self.log());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// `kill -9`, and another start on the same folder.
+    pub fn kill_and_restart(mut self) -> Self {
+        self.child.kill().unwrap();
+        self.restart()
+    }
+
+    /// Another start on the same folder, once it has ended.
+    pub fn restart(mut self) -> Self {
+        self.child.wait().unwrap();
+        let setup = std::mem::replace(&mut self.setup, Setup::new());
+        Self::start(setup)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn follow(from: impl Read + Send + 'static, to: Arc<Mutex<String>>) {
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            let mut log = to.lock().unwrap();
+            log.push_str(&line);
+            log.push('\n');
+        }
+    });
+}

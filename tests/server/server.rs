@@ -1,0 +1,16 @@
+//! The real binary over real sockets, with databases on disk.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod fetching;
+mod hostile;
+mod isolation;
+mod killing;
+mod peer;
+mod process;
+mod running;
+mod site;
+mod socket;
+mod starting;
+mod streaming;
+mod tokens;

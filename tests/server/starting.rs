@@ -1,0 +1,93 @@
+//! What stops the server from starting, and what it says then.
+
+use crate::running::{Running, SECRET, Setup, binary};
+use std::{net::TcpListener, process::Command};
+
+/// Runs a command that must fail, and gives what it says.
+fn failure(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(!output.status.success(), "it started");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[track_caller]
+fn says(message: &str, words: &[&str]) {
+    for word in words {
+        assert!(message.contains(word), "{word:?} is missing in: {message}");
+    }
+    assert!(!message.contains("panicked"), "{message}");
+}
+
+/// Starts with a configuration in which `from` stands as `to`.
+fn broken(from: &str, to: &str) -> String {
+    let setup = Setup::new();
+    setup.command();
+    let path = setup.folder.path().join("seaworthy.toml");
+    let text = setup.toml();
+    assert!(text.contains(from), "{from}");
+    std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+    failure(binary().arg("--config").arg(path))
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut setup = Setup::new();
+    setup.listen.clone_from(&address);
+    says(&failure(&mut setup.command()), &[&address, "in use", "--listen"]);
+    assert!(!setup.database().exists(), "the database was touched");
+}
+
+#[test]
+fn a_database_in_use_by_another_server_is_named() {
+    let running = Running::new();
+    let mut other = Setup::new();
+    other.more = format!("# {}", running.address);
+    let mut command = other.command();
+    command.arg("--database").arg(running.setup.database());
+    says(&failure(&mut command), &["in use by another seaworthy-server", "test.db"]);
+}
+
+#[test]
+fn a_broken_file_is_named_with_the_spot() {
+    let owner = "owner = \"owner_id\"";
+    says(&broken("[auth]", "[auth"), &["seaworthy.toml", "line 5"]);
+    says(&broken("issuer = \"test\"", "isuer = \"test\""), &["seaworthy.toml", "auth", "isuer", "issuer"]);
+    says(&broken("issuer = \"test\"", "issuer = 7"), &["auth.issuer", "wrong type"]);
+    says(&broken("listen = \"127.0.0.1:0\"", "listen = \"localhost\""), &["listen", "localhost", "127.0.0.1:8787"]);
+    says(&broken("listen =", "port = 1\nlisten ="), &["seaworthy.toml", "port", "listen"]);
+    says(&broken(owner, "ownr = \"owner_id\""), &["tables.lists", "ownr"]);
+    says(&broken(owner, "open = \"yes\""), &["tables.lists.open", "a boolean"]);
+    says(&broken(owner, ""), &["[tables.lists]", "neither `owner` nor `open`"]);
+    says(&broken(owner, "owner = \"user\""), &["[tables.lists]", "no column user"]);
+    says(&broken("[tables.lists]", "[tables.list]"), &["[tables.list]", "no table of this name"]);
+    says(&broken("[auth]", "[limits]\nmax_frame_bytes = 99999999\n[auth]"), &["limits.max_frame_bytes", "between"]);
+    says(&broken("listen =", "allowed_origins = [\"example.com\"]\nlisten ="), &["allowed_origins", "example.com"]);
+    says(&broken("listen =", "www = \"nowhere\"\nlisten ="), &["www", "nowhere"]);
+    says(&broken("www/server/migrations", "www/nowhere"), &["migrations", "www/nowhere"]);
+}
+
+#[test]
+fn a_secret_is_required_and_never_shown() {
+    let line = format!("secret = {SECRET:?}");
+    says(&broken(&line, ""), &["auth.secret", "SEAWORTHY_AUTH__SECRET", "--dev"]);
+    let short = broken(&line, "secret = \"hunter2\"");
+    says(&short, &["auth.secret", "32 bytes"]);
+    assert!(!short.contains("hunter2"));
+    let typed = broken(&line, "secret = 4711471147114711");
+    says(&typed, &["auth.secret"]);
+    assert!(!typed.contains("4711471147114711"));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    says(&failure(binary().args(["--config", "/nonexistent/seaworthy.toml"])), &["/nonexistent/seaworthy.toml", "--config"]);
+}
+
+#[test]
+fn a_file_that_is_no_database_is_named() {
+    let setup = Setup::new();
+    std::fs::write(setup.database(), "this is not a database at all, but a text".repeat(100)).unwrap();
+    says(&failure(&mut setup.command()), &["cannot be opened", "not a database"]);
+}
