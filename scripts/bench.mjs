@@ -1,0 +1,105 @@
+// `npm run bench`: a few figures from a page in Chromium with a profile on disk, as medians in milliseconds.
+
+import { createReadStream } from 'node:fs';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { chromiumArgs, need } from './browsers.mjs';
+import { build } from './build.mjs';
+import { main, root, say } from './command.mjs';
+import { setup } from './setup.mjs';
+
+const ROWS = 20_000;
+const RUNS = 7;
+const WRITES = 300;
+const HTML = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="page.js"></script>';
+const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm' };
+
+main(async () => {
+  await setup({ browsers: true });
+  await build();
+  const folder = await mkdtemp(path.join(tmpdir(), 'seaworthy-bench-'));
+  const server = await serve(await site(folder));
+  const { chromium } = await import('playwright-core');
+  const context = await chromium.launchPersistentContext(path.join(folder, 'profile'), { executablePath: need('chromium'), args: chromiumArgs });
+  try {
+    say(`Measuring in Chromium ${context.browser()?.version() ?? ''}`);
+    const url = `http://127.0.0.1:${server.address().port}/`;
+    for (const [name, ms] of await measure(context.pages()[0] ?? (await context.newPage()), url)) {
+      process.stdout.write(`${name.padEnd(52)}${ms.toFixed(ms < 10 ? 2 : 0).padStart(10)} ms\n`);
+    }
+  } finally {
+    await context.close();
+    server.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+/** Every figure as `[name, milliseconds]`. Each run of a bulk has a database of its own. */
+async function measure(page, url) {
+  await visit(page, url);
+  const call = (name, ...args) => page.evaluate(([name, args]) => globalThis.bench[name](...args), [name, args]);
+  const repeat = async (task) => {
+    const times = [];
+    for (let run = 0; run < RUNS; run += 1) times.push(await task(run));
+    return median(times);
+  };
+  const plain = await repeat((run) => call('insertMany', `plain ${run}`, 'local_todos', ROWS));
+  const captured = await repeat((run) => call('insertMany', `captured ${run}`, 'todos', ROWS));
+  const write = median(await call('singleWrites', 'writes', WRITES));
+  const live = median(await call('liveQuery', 'live', WRITES));
+  await call('fill', 'existing', ROWS);
+  const opened = await repeat(async () => {
+    await visit(page, url);
+    return call('openExisting', 'existing');
+  });
+  const read = await repeat(() => call('readAll', 'existing', ROWS));
+  const many = ROWS.toLocaleString('en');
+  return [
+    [`open a database of ${many} rows, first SELECT answered`, opened],
+    [`insert ${many} rows in one transaction, not captured`, plain],
+    [`insert ${many} rows in one transaction, captured`, captured],
+    ['one durable write, awaited', write],
+    ['live query, write to callback', live],
+    [`${many} rows to the page`, read],
+  ];
+}
+
+async function visit(page, url) {
+  await page.goto(url);
+  await page.waitForFunction(() => 'bench' in globalThis);
+}
+
+/** A folder with the page and the built package. */
+async function site(folder) {
+  const { build: bundle } = await import('esbuild');
+  const dist = path.join(root, 'dist');
+  await bundle({
+    entryPoints: { page: path.join(root, 'scripts/bench-page.ts') },
+    alias: { seaworthy: path.join(dist, 'index.js') },
+    outdir: folder,
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    logLevel: 'warning',
+  });
+  for (const file of ['worker.js', 'seaworthy.wasm']) await copyFile(path.join(dist, file), path.join(folder, file));
+  await writeFile(path.join(folder, 'index.html'), HTML);
+  return folder;
+}
+
+function serve(folder) {
+  const server = createServer((request, response) => {
+    const name = request.url === '/' ? 'index.html' : path.basename(new URL(request.url, 'http://localhost').pathname);
+    const file = createReadStream(path.join(folder, name));
+    file.on('open', () => response.writeHead(200, { 'content-type': TYPES[path.extname(name)] ?? 'text/plain', 'cache-control': 'max-age=3600' }));
+    file.on('error', () => response.writeHead(404).end());
+    file.pipe(response);
+  });
+  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
+}
+
+function median(values) {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+}
