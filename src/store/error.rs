@@ -85,10 +85,10 @@ pub enum StoreError {
     #[error("a text in this transaction is not valid UTF-8 and cannot be synchronised: store it as a blob. Nothing was changed")]
     InvalidText,
     /// A transaction that no server would take.
-    #[error("the transaction changes {size} bytes, the limit is {limit}: split it. Nothing was changed")]
+    #[error("the transaction changes too many {what}, the limit is {limit}: split it. Nothing was changed")]
     TransactionTooLarge {
-        /// The size of its changeset.
-        size: usize,
+        /// What there is too much of.
+        what: &'static str,
         /// The limit.
         limit: usize,
     },
@@ -162,7 +162,7 @@ impl StoreError {
             Self::UnusableKey { table, .. } => json!({ "table": table }),
             Self::SchemaMismatch { differences } => json!({ "differences": differences }),
             Self::NewerFormat { found, supported } => json!({ "found": found, "supported": supported, "action": "reload" }),
-            Self::TransactionTooLarge { size, limit } => json!({ "size": size, "limit": limit }),
+            Self::TransactionTooLarge { what, limit } => json!({ "what": what, "limit": limit }),
             Self::Sqlite { code, .. } => json!({ "sqlite": code }),
             _ => Json::Null,
         }

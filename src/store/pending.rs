@@ -65,30 +65,49 @@ impl PendingIndex {
         self.rows.contains_key(&row_hash(table, key))
     }
 
-    /// The pending transactions that wrote a cell which `changes` overwrites, or inserted its row or its parent.
-    pub fn predecessors(&self, changes: &Changes, tables: &BTreeMap<String, Table>) -> BTreeSet<i64> {
+    /// The pending transactions on which `changes` builds: for each cell that it overwrites, the newest that
+    /// wrote it; for each foreign key, the one that inserted the parent. Older ones follow from these, since a
+    /// rejection passes along the chain. Only those that stand are asked for.
+    pub fn predecessors(&self, changes: &Changes, tables: &BTreeMap<String, Table>, stands: impl Fn(i64) -> bool) -> BTreeSet<i64> {
         let mut found = BTreeSet::new();
         if self.is_empty() {
             return found;
         }
         for (table, row) in each_row(changes) {
-            let written: Vec<&str> = changed_columns(table, row).collect();
-            let touches = self.rows.get(&row_hash(&table.name, table.key_of(row).into_iter()));
-            for touch in touches.into_iter().flatten() {
-                let overlaps = match &touch.columns {
-                    Some(columns) if row.op == Op::Update => columns.iter().any(|column| written.contains(&column.as_str())),
-                    _ => true,
-                };
-                if overlaps {
-                    found.insert(touch.ordinal);
-                }
-            }
+            let touches = self.rows.get(&row_hash(&table.name, table.key_of(row).into_iter())).map_or(&[][..], Vec::as_slice);
+            let standing = touches.iter().rev().filter(|touch| stands(touch.ordinal));
+            let written = (row.op == Op::Update).then(|| changed_columns(table, row).collect());
+            newest_writers(standing, written, &mut found);
             for hash in parent_hashes(table, row, tables) {
-                let inserts = self.rows.get(&hash).into_iter().flatten().filter(|touch| touch.inserted);
-                found.extend(inserts.map(|touch| touch.ordinal));
+                let inserts = self.rows.get(&hash).into_iter().flatten().rev().filter(|touch| touch.inserted && stands(touch.ordinal));
+                found.extend(inserts.take(1).map(|touch| touch.ordinal));
             }
         }
         found
+    }
+}
+
+/// Walks the touches of a row, newest first, until every written column has met its last writer. `None`: all columns.
+fn newest_writers<'t>(touches: impl Iterator<Item = &'t Touch>, mut wanted: Option<Vec<&str>>, found: &mut BTreeSet<i64>) {
+    let mut met: Vec<&str> = Vec::new();
+    for touch in touches {
+        let Some(columns) = &touch.columns else {
+            found.insert(touch.ordinal);
+            return;
+        };
+        let new: Vec<&str> =
+            columns.iter().map(String::as_str).filter(|name| !met.contains(name) && wanted.as_ref().is_none_or(|w| w.contains(name))).collect();
+        if new.is_empty() {
+            continue;
+        }
+        found.insert(touch.ordinal);
+        if let Some(wanted) = &mut wanted {
+            wanted.retain(|name| !new.contains(name));
+            if wanted.is_empty() {
+                return;
+            }
+        }
+        met.extend(new);
     }
 }
 

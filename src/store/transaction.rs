@@ -190,16 +190,16 @@ impl Store {
 
     fn enqueue(&self, stamp: Stamp, changeset: &[u8]) -> Result<Queued, StoreError> {
         if changeset.len() > limits::MAX_TRANSACTION_BYTES {
-            return Err(StoreError::TransactionTooLarge { size: changeset.len(), limit: limits::MAX_TRANSACTION_BYTES });
+            return Err(StoreError::TransactionTooLarge { what: "bytes", limit: limits::MAX_TRANSACTION_BYTES });
         }
-        let changes = Changes::from_changeset(changeset, |name| self.tables.get(name).map(|table| table.column_names())).map_err(|error| match error {
-            ChangesetError::NotUtf8 { .. } => StoreError::InvalidText,
-            other => StoreError::Corrupt { message: format!("captured changeset: {other}") },
-        })?;
-        let ordinals = self.pending.predecessors(&changes, &self.tables);
+        let changes = Changes::from_changeset(changeset, |name| self.tables.get(name).map(|table| table.column_names())).map_err(refusal)?;
         // A masked transaction is not shown, so nothing is built on it; a decided one of a former identity has no number.
-        let standing = ordinals.iter().filter_map(|ordinal| self.outbox.entries.get(ordinal)).filter(|entry| !entry.masked);
-        let after: Vec<Sequence> = standing.map(|entry| entry.sequence).filter(|sequence| sequence.0 > 0).collect();
+        let numbered = |ordinal: i64| self.outbox.entries.get(&ordinal).filter(|entry| !entry.masked && entry.sequence.0 > 0);
+        let ordinals = self.pending.predecessors(&changes, &self.tables, |ordinal| numbered(ordinal).is_some());
+        let after: Vec<Sequence> = ordinals.into_iter().filter_map(numbered).map(|entry| entry.sequence).collect();
+        if after.len() > limits::MAX_AFTER {
+            return Err(StoreError::TransactionTooLarge { what: "pending writes at once", limit: limits::MAX_AFTER });
+        }
         let (ordinal, sequence) = (self.outbox.last_ordinal() + 1, self.last_sequence.next());
         let entry = NewEntry {
             ordinal,
@@ -222,6 +222,17 @@ struct Queued {
     sequence: Sequence,
     id: TransactionId,
     changes: Changes,
+}
+
+/// Why a captured changeset cannot be sent.
+fn refusal(error: ChangesetError) -> StoreError {
+    match error {
+        ChangesetError::NotUtf8 { .. } => StoreError::InvalidText,
+        ChangesetError::TooManyTables => StoreError::TransactionTooLarge { what: "tables", limit: limits::MAX_TABLES },
+        ChangesetError::TooManyRows => StoreError::TransactionTooLarge { what: "rows", limit: limits::MAX_TRANSACTION_ROWS },
+        ChangesetError::TooManyCells => StoreError::TransactionTooLarge { what: "values", limit: limits::MAX_TRANSACTION_CELLS },
+        other => StoreError::Corrupt { message: format!("captured changeset: {other}") },
+    }
 }
 
 /// The names that the changeset's columns stand for, as stored beside it.

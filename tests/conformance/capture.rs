@@ -84,6 +84,16 @@ fn a_delete_without_where_names_every_row() {
 }
 
 #[test]
+fn a_delete_that_was_first_tried_as_a_read_is_captured_all_the_same() {
+    let schema = r#"{ "tables": [{ "name": "plain", "primary_key": ["id"], "columns": [{ "name": "id", "type": "TEXT" }] }] }"#;
+    let mut f = Fixture::with_schema(schema);
+    f.exec(&["INSERT INTO plain VALUES ('a')"]);
+    assert!(f.store.read(&Call::batch(["DELETE FROM plain"])).is_err());
+    f.exec(&["DELETE FROM plain"]);
+    assert_eq!(f.last_changes(), ["delete plain a"], "not truncated behind the session's back");
+}
+
+#[test]
 fn a_cascade_over_three_tables_is_captured_as_indirect() {
     let mut f = Fixture::new();
     f.exec(&["INSERT INTO lists VALUES ('l', '')", "INSERT INTO todos (id, list_id, title) VALUES ('t', 'l', '')", "INSERT INTO notes VALUES ('n', 't')"]);
