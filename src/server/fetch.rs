@@ -64,7 +64,7 @@ async fn read(app: &App, body: Body, format: Format) -> Result<ClientFrame, Erro
         Ok(Err(_)) => return Err(ErrorFrame::new(ErrorCode::TooLarge, format!("The body was cut, or is larger than {most} bytes."))),
         Err(_) => return Err(ErrorFrame::new(ErrorCode::BadFrame, "The body did not come in time.")),
     };
-    decode_client(&bytes, format).map_err(|error| ErrorFrame::new(ErrorCode::BadFrame, error.to_string()))
+    decode_client(&bytes, format).map_err(|error| ErrorFrame::from(&error))
 }
 
 async fn frames(app: Arc<App>, token: String, frame: ClientFrame, wanted: Format) -> Response {

@@ -5,8 +5,12 @@ use seaworthy_server::{
     Server,
     config::{Config, Flags, LogFormat},
 };
-use std::{error::Error, io::Write, process::ExitCode};
-use tracing_subscriber::EnvFilter;
+use std::{
+    error::Error,
+    io::{IsTerminal, Write},
+    process::ExitCode,
+};
+use tracing_subscriber::{EnvFilter, filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 fn main() -> ExitCode {
     match run(&Flags::parse()) {
@@ -33,12 +37,14 @@ fn run(flags: &Flags) -> Result<(), Box<dyn Error>> {
     })
 }
 
-/// The log goes to standard error. `RUST_LOG` chooses what is in it.
+/// The log goes to standard error. `RUST_LOG` chooses what is in it, but no more than `debug`: the WebSocket
+/// library writes whole frames, and so tokens, at `trace`.
 fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::registry().with(LevelFilter::DEBUG).with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
     match format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().init(),
+        LogFormat::Text => log.with(lines).init(),
+        LogFormat::Json => log.with(lines.json()).init(),
     }
 }

@@ -7,10 +7,10 @@ use crate::{
     router,
     storage::{EmbeddedStorage, MigrationError, OpenError, load_migrations},
 };
+use axum::serve::ListenerExt;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
     sync::{Semaphore, watch},
     time::timeout,
 };
@@ -73,14 +73,20 @@ impl Server {
     /// Serves until SIGINT or SIGTERM, then finishes what it has begun.
     pub async fn run(self) -> Result<(), RunError> {
         let Self { listener, app, site, stop } = self;
-        tracing::info!(address = ?listener.local_addr().ok(), www = ?site.www, "listening");
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(%address, dev = site.dev, "listening");
+        }
         let signal = shutdown_signal().map_err(RunError::Signal)?;
         let patience = Duration::from_millis(app.limits.shutdown_timeout_ms);
         let mut stopped = stop.subscribe();
         let told = async move {
             let _ = stopped.wait_for(|stop| *stop).await;
         };
-        let mut serving = tokio::spawn(axum::serve(listener, router(app.clone(), &site)).with_graceful_shutdown(told).into_future());
+        let prompt = listener.tap_io(|connection| {
+            // Small frames are not to wait for larger ones; a socket that refuses is only slower.
+            let _ = connection.set_nodelay(true);
+        });
+        let mut serving = tokio::spawn(axum::serve(prompt, router(app.clone(), &site)).with_graceful_shutdown(told).into_future());
         let failed = tokio::select! {
             ended = &mut serving => Some(ended),
             () = signal => None,
@@ -107,13 +113,25 @@ impl Server {
 }
 
 /// Listens from now on; the future ends with the first signal.
+#[cfg(unix)]
 fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Ends with Ctrl-C, the only signal there is.
+#[cfg(not(unix))]
+fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
         }
     })
 }

@@ -99,7 +99,7 @@ impl Running {
     }
 
     fn start(setup: Setup) -> Self {
-        let mut child = setup.command().stdout(Stdio::piped()).stderr(Stdio::piped()).env("RUST_LOG", "debug").spawn().unwrap();
+        let mut child = setup.command().stdout(Stdio::piped()).stderr(Stdio::piped()).env("RUST_LOG", "trace").spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         follow(child.stderr.take().unwrap(), log.clone());
         let mut line = String::new();

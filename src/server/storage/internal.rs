@@ -53,6 +53,7 @@ const FORMATS: &[&str] = &["
         PRIMARY KEY (replica, sequence)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX seaworthy_seen_id ON seaworthy_seen (id);
+    CREATE INDEX seaworthy_seen_rejected ON seaworthy_seen (replica, sequence) WHERE rejected;
 
     -- Accepted transactions in order, as the server's own session captured them. Entries without a replica are the server's own.
     CREATE TABLE seaworthy_log (

@@ -8,6 +8,7 @@ use super::{
 use rusqlite::{Connection, OptionalExtension, params};
 use seaworthy_engine::client::User;
 use seaworthy_protocol::{Outcome, Position, ReplicaId, Sequence, Transaction};
+use std::collections::HashSet;
 
 /// A decision that was made.
 pub struct Seen {
@@ -58,13 +59,20 @@ pub fn seen_id(conn: &Connection, user: &User, transaction: &Transaction) -> Res
     read_seen(conn.prepare_cached(SEEN)?.query_row(parameters, seen_row).optional()?)
 }
 
-/// The first of these sequences that was rejected.
+/// The first of these sequences that was rejected. Reads the replica's rejections between them, which are few.
 pub fn first_rejected(conn: &Connection, replica: ReplicaId, sequences: &[Sequence]) -> Result<Option<Sequence>, StorageError> {
-    const REJECTED: &str = "SELECT rejected FROM seaworthy_seen WHERE replica = ?1 AND sequence = ?2";
+    const REJECTED: &str = "
+        SELECT sequence FROM seaworthy_seen INDEXED BY seaworthy_seen_rejected
+        WHERE replica = ?1 AND rejected AND sequence BETWEEN ?2 AND ?3
+        ORDER BY sequence";
+    let (Some(first), Some(last)) = (sequences.iter().min(), sequences.iter().max()) else { return Ok(None) };
+    let named: HashSet<i64> = sequences.iter().map(|sequence| stored(*sequence)).collect();
     let mut statement = conn.prepare_cached(REJECTED)?;
-    for sequence in sequences {
-        if statement.query_row(params![replica.0, stored(*sequence)], |row| row.get(0)).optional()? == Some(true) {
-            return Ok(Some(*sequence));
+    let mut rejected = statement.query(params![replica.0, stored(*first), stored(*last)])?;
+    while let Some(row) = rejected.next()? {
+        let sequence: i64 = row.get(0)?;
+        if named.contains(&sequence) {
+            return Ok(Some(Sequence(sequence.unsigned_abs())));
         }
     }
     Ok(None)
