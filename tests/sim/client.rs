@@ -48,6 +48,8 @@ pub struct Process {
     /// Counts wishes for a tick: only the last one counts.
     wish: u64,
     pub status: Status,
+    /// The version of the file that was last checked.
+    pub checked: i64,
 }
 
 impl Client {
@@ -391,7 +393,7 @@ fn open(device: &Device, random: &mut Random) -> Result<Process, String> {
     let reader = device.reader().map_err(|e| e.to_string())?;
     let mut ids = random.fork();
     let replica = Replica::new(store, random.next(), move || ReplicaId(ids.bytes()));
-    Ok(Process { replica, reader, wish: 0, status: Status::default() })
+    Ok(Process { replica, reader, wish: 0, status: Status::default(), checked: -1 })
 }
 
 fn brief(action: &Action) -> String {

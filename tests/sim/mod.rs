@@ -70,7 +70,7 @@ impl Report {
         self.fetches += other.fetches;
         self.blocked += other.blocked;
         self.copies += other.copies;
-        self.fingerprint = self.fingerprint.rotate_left(1) ^ other.fingerprint;
+        self.fingerprint = self.fingerprint.wrapping_add(other.fingerprint);
     }
 }
 
