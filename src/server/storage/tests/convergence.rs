@@ -147,7 +147,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn replicas_hold_what_the_server_holds_and_each_transaction_has_one_effect(steps in prop::collection::vec(step(), 1..60)) {
