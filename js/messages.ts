@@ -85,12 +85,13 @@ export interface RejectedMessage {
   readonly id: string;
   readonly code: string;
   readonly message: string;
-  readonly rejected_at_position: number;
+  readonly position: number;
+  readonly committed_at_ms: number;
   readonly changes: readonly RowChangeMessage[];
 }
 
 /** What became of a write. */
-export type FateMessage = { readonly state: 'pending' | 'confirmed' | 'unknown' } | { readonly state: 'rejected'; readonly rejected: RejectedMessage };
+export type FateMessage = { readonly state: 'pending' | 'confirmed' | 'unknown' } | { readonly state: 'rejected'; readonly write: RejectedMessage };
 
 /** The state of the connection, in the engine's words. */
 export type ConnectionState = 'offline' | 'connecting' | 'online' | 'needs-auth' | 'upgrade-required' | 'user-changed';

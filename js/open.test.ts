@@ -180,7 +180,8 @@ const REJECTED: RejectedMessage = {
   id: 'tx1',
   code: 'forbidden',
   message: 'not yours',
-  rejected_at_position: 3,
+  position: 3,
+  committed_at_ms: 0,
   changes: [{ table: 'todos', op: 'update', key: { id: 't' }, old: { title: 'a' }, new: { title: { blob: 'AQI=' } } }],
 };
 

@@ -189,7 +189,7 @@ export class Writes {
     try {
       const fate = await this.#connection.call({ op: 'fate', write: id });
       if (fate.state === 'confirmed') this.noteConfirmed([id]);
-      else if (fate.state === 'rejected') this.noteRejected(fate.rejected);
+      else if (fate.state === 'rejected') this.noteRejected(fate.write);
       else if (fate.state === 'unknown') this.#failAll(id, unknownWrite(id));
     } catch (error) {
       this.#failAll(id, error);

@@ -3,10 +3,12 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { build } from './build.mjs';
-import { capture, root, say } from './command.mjs';
+import { ask, capture, root, say } from './command.mjs';
 
 const WASM = ['--target', 'wasm32-unknown-unknown'];
 const NATIVE = ['--workspace', '--exclude', 'seaworthy-wasm'];
+const TESTS = 'seaworthy-tests';
+const SIM = 'sim';
 /** Every WebAssembly crate is linted for the browser too. */
 const WASM_CRATES = ['protocol', 'engine', 'store', 'wasm'].flatMap((name) => ['-p', `seaworthy-${name}`]);
 
@@ -44,12 +46,15 @@ async function check() {
 
 /** Unit, property and server tests, natively. */
 async function rust() {
-  return cargoTest(['test', ...NATIVE]);
+  const crates = await cargoTest(['test', '--no-fail-fast', ...NATIVE, '--exclude', TESTS]);
+  const others = testTargets(TESTS).filter((name) => name !== SIM);
+  const tests = await cargoTest(['test', '--no-fail-fast', '-p', TESTS, '--lib', ...others.flatMap((name) => ['--test', name])]);
+  return { passed: crates.passed + tests.passed, failed: crates.failed + tests.failed };
 }
 
-/** The deterministic simulation, short. */
+/** The deterministic simulation, short, and the seeds of what it found. */
 async function sim() {
-  return cargoTest(['test', '--release', '-p', 'seaworthy-tests', '--test', 'sim']);
+  return cargoTest(['test', '-p', TESTS, '--test', SIM]);
 }
 
 /** The tests of src/wasm, in a dedicated worker of headless Chromium. */
@@ -93,6 +98,13 @@ async function nodeTest(files) {
   const { code, output } = await capture('node', args, { env: { FORCE_COLOR: '0' } });
   const number = (name) => Number(new RegExp(`^ℹ ${name} (\\d+)$`, 'm').exec(output)?.[1] ?? 0);
   return settle(code, { passed: number('pass'), failed: number('fail') + number('cancelled') + number('skipped') + number('todo') });
+}
+
+/** The names of a package's test targets. */
+function testTargets(name) {
+  const { packages } = JSON.parse(ask('cargo', ['metadata', '--no-deps', '--format-version', '1']) ?? '{"packages":[]}');
+  const targets = packages.find((candidate) => candidate.name === name)?.targets ?? [];
+  return targets.filter((target) => target.kind.includes('test')).map((target) => target.name);
 }
 
 /** A tool that failed without naming a failed test has failed all the same. */
