@@ -16,8 +16,8 @@ pub struct Application {
     requests: u64,
     /// Requests whose outcome is not known, since the process crashed; they are sent again.
     pub unresolved: Vec<(String, Call)>,
-    /// Requests that were answered.
-    answered: Vec<String>,
+    /// Requests that were answered, and with which transaction.
+    answered: Vec<(String, Option<TransactionId>)>,
     /// The interactive transaction that is open: its request and what it did.
     pub transaction: Option<(String, Vec<String>)>,
     /// Ids that were given to writes, whatever became of them.
@@ -53,11 +53,12 @@ impl World {
             }
             return Ok(());
         }
-        match self.random.weighted(&[20, 2, 1, 1, 1]) {
+        match self.random.weighted(&[20, 2, 1, 1, 1, 1]) {
             0 => self.some_write(client),
             1 => self.deal_with_rejection(client),
             2 => self.toggle_online(client),
             3 => self.network_changed(client),
+            4 => self.repeat(client),
             _ => self.acknowledge(client),
         }
     }
@@ -73,7 +74,8 @@ impl World {
         }
         let call = Call::batch(statements);
         match self.write(client, &request, &call)? {
-            Some(_) => self.clients[client].application.answered.push(request),
+            Some(Some(receipt)) => self.clients[client].application.answered.push((request, receipt.id)),
+            Some(None) => {}
             None => self.clients[client].application.unresolved.push((request, call)),
         }
         Ok(())
@@ -152,9 +154,22 @@ impl World {
         self.give(client, Input::Online(true))
     }
 
+    /// The page did not hear the answer to a request, and sends it again.
+    fn repeat(&mut self, client: usize) -> Result<(), Broken> {
+        let stamp = self.stamp(client);
+        let node = &mut self.clients[client];
+        let (Some((request, id)), Some(process)) = (node.application.answered.last(), &mut node.process) else { return Ok(()) };
+        // A write that changed nothing at all leaves no answer behind.
+        let (Some(id), call) = (id, Call::batch(["INSERT INTO lists VALUES ('again', 'again', 'again')"])) else { return Ok(()) };
+        match process.replica.store().write(request, stamp, &call) {
+            Ok(written) if written.repeated && written.receipt.id == Some(*id) => Ok(()),
+            other => Err(Broken(format!("client {client}: the request of {id}, made again, gave {other:?}"))),
+        }
+    }
+
     fn acknowledge(&mut self, client: usize) -> Result<(), Broken> {
         let node = &mut self.clients[client];
-        let answered = std::mem::take(&mut node.application.answered);
+        let answered: Vec<String> = std::mem::take(&mut node.application.answered).into_iter().map(|(request, _)| request).collect();
         if let Some(process) = &mut node.process {
             process.replica.store().acknowledge(&answered);
         }

@@ -5,7 +5,7 @@ use super::client::{End, ids};
 use super::schema;
 use super::view::{self, Pending};
 use super::world::{Broken, World};
-use seaworthy_protocol::{Sequence, TransactionId};
+use seaworthy_protocol::{ClientFrame, Sequence, TransactionId};
 use seaworthy_store::Fate;
 use std::collections::BTreeSet;
 
@@ -52,6 +52,17 @@ impl World {
         }
         let queued = entries.iter().map(|entry| entry.id).collect();
         self.check_ends(client, &queued, false)
+    }
+
+    /// Nothing is sent before it is on disk that it may have been.
+    pub fn check_marked(&mut self, client: usize, frame: &ClientFrame) -> Result<(), Broken> {
+        let (ClientFrame::Push(push), Some(process)) = (frame, &mut self.clients[client].process) else { return Ok(()) };
+        let entries = process.replica.store().pending().map_err(|e| Broken(e.to_string()))?;
+        let is_marked = |id| entries.iter().any(|entry| entry.id == id && entry.sent);
+        match push.transactions.iter().find(|transaction| !is_marked(transaction.id)) {
+            Some(transaction) => Err(Broken(format!("client {client}: {} is sent before it is marked", transaction.id))),
+            None => Ok(()),
+        }
     }
 
     /// Every acknowledged write is pending, confirmed or rejected, and an end is an end.

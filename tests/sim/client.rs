@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use seaworthy_engine::Millis;
 use seaworthy_engine::client::{Connection as State, FetchError, Input, Status};
 use seaworthy_protocol::{ClientFrame, Format, ReplicaId, TransactionId, decode_server, decode_server_frames, encode_client};
-use seaworthy_store::{Action, Call, Replica, Store};
+use seaworthy_store::{Action, Call, Receipt, Replica, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub struct Client {
@@ -147,12 +147,20 @@ impl World {
             Action::NeedToken { .. } => self.hand_out_token(client),
             Action::Connect => self.connect(client),
             Action::Disconnect => self.close_socket(client),
-            Action::Send(frame) => self.send(client, &frame),
-            Action::Fetch { id, token, frame } => self.fetch(client, id, token, &frame),
+            Action::Send(frame) => {
+                self.check_marked(client, &frame)?;
+                self.send(client, &frame);
+            }
+            Action::Fetch { id, token, frame } => {
+                self.check_marked(client, &frame)?;
+                self.fetch(client, id, token, &frame);
+            }
             Action::WakeAt(at) => {
+                // Timers are late, and sometimes a little early.
+                let late = if self.random.chance(0.1) { self.random.range(0, 200) } else { 1 };
                 if let Some(process) = &mut node.process {
                     process.wish += 1;
-                    let at = at.0.saturating_sub(node.slept_ms).max(now);
+                    let at = (at.0.saturating_sub(node.slept_ms) + late).saturating_sub(1).max(now);
                     self.queue.at(at, Event::ClientTick { client, life, wish: process.wish });
                 }
             }
@@ -331,8 +339,9 @@ impl World {
         }
     }
 
-    /// Runs a write of the application. `None`: what became of it is not known, the process crashed.
-    pub fn write(&mut self, client: usize, request: &str, call: &Call) -> Result<Option<bool>, Broken> {
+    /// Runs a write of the application, and gives its receipt if it was committed. The outer `None`: what became
+    /// of it is not known, the process crashed.
+    pub fn write(&mut self, client: usize, request: &str, call: &Call) -> Result<Option<Option<Receipt>>, Broken> {
         let stamp = self.stamp(client);
         let node = &mut self.clients[client];
         let Some(process) = &mut node.process else { return Ok(None) };
@@ -341,12 +350,7 @@ impl World {
     }
 
     /// Takes in the answer to a write.
-    pub fn written(
-        &mut self,
-        client: usize,
-        id: TransactionId,
-        result: Result<seaworthy_store::Receipt, seaworthy_store::StoreError>,
-    ) -> Result<Option<bool>, Broken> {
+    pub fn written(&mut self, client: usize, id: TransactionId, result: Result<Receipt, StoreError>) -> Result<Option<Option<Receipt>>, Broken> {
         let node = &mut self.clients[client];
         node.application.attempted.insert(id);
         if node.device.gate.has_crashed() {
@@ -361,9 +365,9 @@ impl World {
                     node.ends.entry(id).or_insert(End::Pending);
                 }
                 self.with_replica(client, |replica, now| replica.committed(now))?;
-                Ok(Some(true))
+                Ok(Some(Some(receipt)))
             }
-            Err(error) if error.code() == "ConstraintViolation" || refused => Ok(Some(false)),
+            Err(error) if error.code() == "ConstraintViolation" || refused => Ok(Some(None)),
             Err(error) => Err(Broken(format!("client {client}: a write failed: {error}"))),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::event::Event;
-use super::link::Sockets;
+use super::link::BLOCKED;
 use super::world::{Broken, World};
 use seaworthy_engine::client::Input;
 
@@ -75,7 +75,7 @@ impl World {
             Fault::Partition => self.spoil(client, |world| world.clients[client].link.partitioned = true),
             Fault::Portal => self.spoil(client, |world| world.clients[client].link.portal = true),
             Fault::BlockSockets => {
-                let how = *self.random.pick(&[Sockets::Refused, Sockets::Hang, Sockets::CutEarly]);
+                let how = *self.random.pick(BLOCKED);
                 self.spoil(client, |world| world.clients[client].link.sockets = how);
             }
             Fault::Sleep => self.sleep(client)?,

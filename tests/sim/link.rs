@@ -15,9 +15,14 @@ pub enum Sockets {
     CutEarly,
 }
 
+/// The ways in which a proxy blocks WebSockets.
+pub const BLOCKED: &[Sockets] = &[Sockets::Refused, Sockets::Hang, Sockets::CutEarly];
+
 #[derive(Clone, Debug, Default)]
 pub struct Link {
     pub sockets: Sockets,
+    /// How they fare at the best of times.
+    pub sockets_at_best: Sockets,
     /// Nothing passes.
     pub partitioned: bool,
     /// A captive portal answers everything.
@@ -51,6 +56,6 @@ impl Wire {
 impl Link {
     /// Whatever was wrong is not any more. Connections that broke stay broken.
     pub fn mend(&mut self) {
-        (self.sockets, self.partitioned, self.portal) = (Sockets::Work, false, false);
+        (self.sockets, self.partitioned, self.portal) = (self.sockets_at_best, false, false);
     }
 }

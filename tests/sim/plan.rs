@@ -27,6 +27,8 @@ pub struct Plan {
     pub token_ms: u64,
     /// Clients whose proxy cuts connections after 30 s.
     pub cut_by_proxy: f64,
+    /// Clients whose WebSockets never work, not even at the end.
+    pub fetch_only: f64,
     /// How many ids the applications choose from. Few ids collide often.
     pub ids: usize,
     /// How often a client's wall clock is years off.
@@ -40,6 +42,7 @@ impl Plan {
         let clients = 1 + random.weighted(&[1, 4, 4, 2]);
         let mut sometimes = |probability: f64, value: f64| if random.chance(probability) { value } else { 0.0 };
         let (loss, duplication, bad_tokens) = (sometimes(0.4, 0.25), sometimes(0.4, 0.25), sometimes(0.25, 0.2));
+        let fetch_only = sometimes(0.25, 0.6);
         let (cut_by_proxy, wrong_clocks, interactive) = (sometimes(0.2, 0.5), sometimes(0.3, 0.5), sometimes(0.4, 0.3));
         let faults = super::fault::FAULTS.iter().map(|(_, weight)| if random.chance(0.45) { *weight } else { 0 }).collect();
         Self {
@@ -53,8 +56,9 @@ impl Plan {
             loss,
             duplication,
             bad_tokens,
-            token_ms: *random.pick(&[15_000, 90_000, 3_600_000, 3_600_000]),
+            token_ms: *random.pick(&[60_000, 120_000, 3_600_000, 3_600_000]),
             cut_by_proxy,
+            fetch_only,
             ids: *random.pick(&[2, 4, 8]),
             wrong_clocks,
             interactive,

@@ -4,6 +4,7 @@ use super::client::Client;
 use super::device::Device;
 use super::event::{Event, Queue};
 use super::history::History;
+use super::link::BLOCKED;
 use super::plan::{Plan, USERS};
 use super::random::Random;
 use super::server::Server;
@@ -110,6 +111,11 @@ impl World {
             }
             if self.random.chance(self.plan.cut_by_proxy) {
                 self.clients[client].link.cut_after_ms = Some(30_000);
+            }
+            if self.random.chance(self.plan.fetch_only) {
+                let link = &mut self.clients[client].link;
+                link.sockets_at_best = *self.random.pick(BLOCKED);
+                link.mend();
             }
             let at = self.random.range(0, 2_000);
             self.queue.at(at, Event::Reopen { client });

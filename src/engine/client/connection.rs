@@ -26,7 +26,7 @@ impl Client {
         let error = token.as_ref().filter(|token| token.len() > limits::MAX_TOKEN_BYTES).map(|_| StatusError::token_too_long());
         let token = token.filter(|_| error.is_none());
         let (had_one, has_one) = (self.token.usable(now).is_some(), token.is_some());
-        self.token.replace(token);
+        self.token.replace(now, token);
         match &self.mode {
             Mode::Offline | Mode::Stopped(Connection::UpgradeRequired) => {}
             _ if !has_one => self.stop(Connection::NeedsAuth, error),
@@ -123,7 +123,7 @@ impl Client {
         let is = |code: ErrorCode| error.code == code.as_str();
         if is(ErrorCode::Unauthorized) {
             let error = StatusError::of_frame(error);
-            if !self.token.refuse() {
+            if !self.token.refuse(now) {
                 return self.stop(Connection::NeedsAuth, Some(error));
             }
             self.disconnect();

@@ -30,6 +30,8 @@ pub const BACKOFF_CAP_MS: u64 = 60_000;
 pub const RETRY_AFTER_CAP_MS: u64 = 300_000;
 /// A token is renewed this long before its end, or at half of its life if that is shorter.
 pub const RENEWAL_MARGIN_MS: u64 = 60_000;
+/// A token that is refused within this time of being given was never good.
+pub const FRESH_TOKEN_MS: u64 = 30_000;
 /// Shortest time between two renewals.
 pub const RENEWAL_SPACING_MS: u64 = 5_000;
 /// Most bytes of rows that are held before their checkpoint.

@@ -1,11 +1,12 @@
 //! The bearer token: held, presented, and renewed before its end on the monotonic clock only.
 
-use super::timing::{RENEWAL_MARGIN_MS, RENEWAL_SPACING_MS, TOKEN_TIMEOUT_MS};
+use super::timing::{FRESH_TOKEN_MS, RENEWAL_MARGIN_MS, RENEWAL_SPACING_MS, TOKEN_TIMEOUT_MS};
 use crate::Millis;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Token {
     value: Option<String>,
+    given_at: Millis,
     /// Known once the server has announced the remaining lifetime.
     expires_at: Option<Millis>,
     /// When the application is to be asked for the next one.
@@ -27,8 +28,8 @@ impl Token {
         self.refused || self.value.is_some()
     }
 
-    pub(super) fn replace(&mut self, value: Option<String>) {
-        *self = Self { value, refused: self.refused, ..Self::default() };
+    pub(super) fn replace(&mut self, now: Millis, value: Option<String>) {
+        *self = Self { value, given_at: now, refused: self.refused, ..Self::default() };
     }
 
     /// The server has the token. Takes it, to be sent.
@@ -52,9 +53,10 @@ impl Token {
         }
     }
 
-    /// The server refused the token. Answers whether another may be tried.
-    pub(super) fn refuse(&mut self) -> bool {
-        let again = !self.refused;
+    /// The server refused the token. Answers whether another may be tried: the first time, and whenever the token
+    /// may have ended while it waited for a connection.
+    pub(super) fn refuse(&mut self, now: Millis) -> bool {
+        let again = !self.refused || now.since(self.given_at) >= FRESH_TOKEN_MS;
         *self = Self { refused: true, ..Self::default() };
         again
     }
@@ -81,7 +83,7 @@ mod tests {
     #[test]
     fn renewal_comes_a_minute_before_the_end_and_is_repeated_until_answered() {
         let mut token = Token::default();
-        token.replace(Some("a".into()));
+        token.replace(Millis(0), Some("a".into()));
         token.present();
         token.welcome(Millis(1000), 3_600_000);
         assert!(!token.renewal_due(Millis(3_540_999)));
@@ -95,7 +97,7 @@ mod tests {
     #[test]
     fn a_token_that_hardly_lives_is_not_renewed_in_a_hot_loop() {
         let mut token = Token::default();
-        token.replace(Some("a".into()));
+        token.replace(Millis(0), Some("a".into()));
         token.present();
         token.welcome(Millis(0), 1);
         assert_eq!(token.deadline(), Some(Millis(RENEWAL_SPACING_MS)));
@@ -104,13 +106,24 @@ mod tests {
     #[test]
     fn a_second_refusal_without_a_welcome_between_is_final() {
         let mut token = Token::default();
-        token.replace(Some("a".into()));
-        assert!(token.refuse());
-        token.replace(Some("b".into()));
-        assert!(!token.refuse());
-        token.replace(Some("c".into()));
+        token.replace(Millis(0), Some("a".into()));
+        assert!(token.refuse(Millis(0)));
+        token.replace(Millis(0), Some("b".into()));
+        assert!(!token.refuse(Millis(0)));
+        token.replace(Millis(0), Some("c".into()));
         token.present();
         token.welcome(Millis(0), 1000);
-        assert!(token.refuse());
+        assert!(token.refuse(Millis(0)));
+    }
+
+    #[test]
+    fn a_token_that_grew_old_while_it_waited_for_a_connection_is_no_proof_that_nobody_is_signed_in() {
+        let mut token = Token::default();
+        token.replace(Millis(0), Some("a".into()));
+        assert!(token.refuse(Millis(0)));
+        token.replace(Millis(0), Some("b".into()));
+        assert!(token.refuse(Millis(FRESH_TOKEN_MS)));
+        token.replace(Millis(FRESH_TOKEN_MS), Some("c".into()));
+        assert!(!token.refuse(Millis(FRESH_TOKEN_MS + 1)));
     }
 }
