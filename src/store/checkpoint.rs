@@ -19,12 +19,13 @@ pub struct Applied {
 
 impl Store {
     /// Applies a checkpoint, and ends every entry whose outcome stands at or before it. No reader sees a
-    /// part of it. It never fails on a constraint of the application's.
-    pub fn apply(&mut self, rows: &[Rows], checkpoint: &Checkpoint) -> Result<Applied, StoreError> {
+    /// part of it. It never fails on a constraint of the application's. `now_ms` is what the application may show as
+    /// the time of the last synchronisation.
+    pub fn apply(&mut self, rows: &[Rows], checkpoint: &Checkpoint, now_ms: i64) -> Result<Applied, StoreError> {
         self.refuse_open()?;
         let batches = resolve(rows, &self.tables)?;
         self.conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")?;
-        let result = apply_in_transaction(self, &batches, checkpoint);
+        let result = apply_in_transaction(self, &batches, checkpoint, now_ms);
         if result.is_err() {
             self.abort();
         }
@@ -53,7 +54,7 @@ pub(crate) struct Done {
     pub changed: BTreeSet<String>,
 }
 
-fn apply_in_transaction(store: &Store, batches: &[Batch<'_>], checkpoint: &Checkpoint) -> Result<Done, StoreError> {
+fn apply_in_transaction(store: &Store, batches: &[Batch<'_>], checkpoint: &Checkpoint, now_ms: i64) -> Result<Done, StoreError> {
     let conn = &store.conn;
     conn.prepare_cached("BEGIN IMMEDIATE")?.raw_execute()?;
     trigger::suspend(conn, &store.triggers.synced)?;
@@ -87,6 +88,7 @@ fn apply_in_transaction(store: &Store, batches: &[Batch<'_>], checkpoint: &Check
     }
     let mut identity = store.identity.clone();
     identity.cursor = Some(checkpoint.cursor);
+    identity.last_synced_at_ms = Some(now_ms);
     let left = ends.values().map(|entry| entry.sequence).max().unwrap_or(Sequence(0));
     identity.left_through = identity.left_through.max(left);
     identity.save(conn)?;

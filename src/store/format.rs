@@ -17,7 +17,8 @@ pub(crate) const MIGRATIONS: &[&str] = &[
         position INTEGER,
         incarnation BLOB,
         sent_through INTEGER NOT NULL DEFAULT 0,
-        left_through INTEGER NOT NULL DEFAULT 0
+        left_through INTEGER NOT NULL DEFAULT 0,
+        last_synced_at_ms INTEGER
     );
     CREATE TABLE seaworthy_outbox (
         ordinal INTEGER PRIMARY KEY,

@@ -15,12 +15,14 @@ pub(crate) struct Identity {
     pub sent_through: Sequence,
     /// The highest sequence that has left the outbox.
     pub left_through: Sequence,
+    /// When the last checkpoint was applied, by the wall clock.
+    pub last_synced_at_ms: Option<i64>,
 }
 
 impl Identity {
     /// Reads the identity, or makes it with `fresh`.
     pub fn load(conn: &Connection, fresh: ReplicaId) -> Result<Self, StoreError> {
-        const SELECT: &str = "SELECT replica, issuer, subject, position, incarnation, sent_through, left_through FROM seaworthy_replica";
+        const SELECT: &str = "SELECT replica, issuer, subject, position, incarnation, sent_through, left_through, last_synced_at_ms FROM seaworthy_replica";
         const CREATE: &str = "INSERT INTO seaworthy_replica (one, replica) VALUES (1, ?1)";
         if let Some(identity) = conn.query_row(SELECT, [], Self::from_row).optional()? {
             return Ok(identity);
@@ -32,7 +34,8 @@ impl Identity {
     /// Writes the identity back.
     pub fn save(&self, conn: &Connection) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE seaworthy_replica
-                           SET replica = ?1, issuer = ?2, subject = ?3, position = ?4, incarnation = ?5, sent_through = ?6, left_through = ?7";
+                           SET replica = ?1, issuer = ?2, subject = ?3, position = ?4, incarnation = ?5, sent_through = ?6, left_through = ?7,
+                               last_synced_at_ms = ?8";
         let user = self.user.as_ref();
         let cursor = self.cursor;
         conn.prepare_cached(SQL)?.execute(params![
@@ -43,6 +46,7 @@ impl Identity {
             cursor.map(|c| c.incarnation.0),
             self.sent_through.0 as i64,
             self.left_through.0 as i64,
+            self.last_synced_at_ms,
         ])?;
         Ok(())
     }
@@ -57,6 +61,13 @@ impl Identity {
             _ => None,
         };
         let (sent, left): (i64, i64) = (row.get(5)?, row.get(6)?);
-        Ok(Self { replica: ReplicaId(row.get(0)?), user, cursor, sent_through: Sequence(sent as u64), left_through: Sequence(left as u64) })
+        Ok(Self {
+            replica: ReplicaId(row.get(0)?),
+            user,
+            cursor,
+            sent_through: Sequence(sent as u64),
+            left_through: Sequence(left as u64),
+            last_synced_at_ms: row.get(7)?,
+        })
     }
 }

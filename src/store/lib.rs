@@ -37,7 +37,7 @@ pub use checkpoint::Applied;
 pub use error::StoreError;
 pub use outbox::PendingWrite;
 pub use rejected::{Fate, RejectedWrite};
-pub use replica::{Action, Replica};
+pub use replica::{Action, Environment, Replica};
 pub use request::Receipt;
 pub use schema::{ColumnSchema, ColumnType, IndexSchema, Keys, Reference, Schema, TableSchema};
 pub use store::{Counts, Store};

@@ -105,6 +105,14 @@ impl Outbox {
         }
     }
 
+    /// Forgets every outcome behind a sequence.
+    pub fn undecide(&mut self, after: Sequence) {
+        for (ordinal, entry) in self.entries.iter_mut().filter(|(_, entry)| entry.sequence > after && entry.decided.is_some()) {
+            entry.decided = None;
+            self.by_sequence.insert(entry.sequence, *ordinal);
+        }
+    }
+
     pub fn last_ordinal(&self) -> i64 {
         self.entries.last_key_value().map_or(0, |(ordinal, _)| *ordinal)
     }

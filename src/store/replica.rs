@@ -49,20 +49,27 @@ pub enum Action {
     Failed(StoreError),
 }
 
+/// What a replica needs of the world and must not fetch itself.
+pub trait Environment {
+    /// A new UUIDv7, for a database whose identity was taken.
+    fn replica_id(&mut self) -> ReplicaId;
+    /// The wall clock, in milliseconds since 1970. Only shown, never reckoned with.
+    fn wall_ms(&self) -> i64;
+}
+
 /// A store together with its engine.
 pub struct Replica {
     store: Store,
     engine: Client,
-    /// Random ids for a new identity, given by the driver's randomness at the start and drawn from there.
-    fresh: Box<dyn FnMut() -> ReplicaId>,
+    environment: Box<dyn Environment>,
     waiting: VecDeque<Input>,
 }
 
 impl Replica {
-    /// Joins a store and an engine. `seed` feeds the engine's jitter; `fresh` gives a new UUIDv7 whenever an identity is needed.
-    pub fn new(store: Store, seed: u64, fresh: impl FnMut() -> ReplicaId + 'static) -> Self {
+    /// Joins a store and an engine. `seed` feeds the engine's jitter.
+    pub fn new(store: Store, seed: u64, environment: impl Environment + 'static) -> Self {
         let engine = Client::new(store.replica(), seed);
-        Self { store, engine, fresh: Box::new(fresh), waiting: VecDeque::new() }
+        Self { store, engine, environment: Box::new(environment), waiting: VecDeque::new() }
     }
 
     /// The store. After a committed write, call [`Self::committed`].
@@ -84,8 +91,11 @@ impl Replica {
     /// One step. While an interactive transaction is open, inputs wait for [`Self::resume`].
     pub fn handle(&mut self, now: Millis, input: Input) -> Vec<Action> {
         if self.store.in_transaction() {
-            let input = if self.waiting.len() < MAX_WAITING { input } else { Input::Closed };
-            self.waiting.push_back(input);
+            if self.waiting.len() < MAX_WAITING {
+                self.waiting.push_back(input);
+            } else if self.waiting.back() != Some(&Input::Closed) {
+                self.waiting.push_back(Input::Closed);
+            }
             return Vec::new();
         }
         let mut actions = Vec::new();
@@ -133,7 +143,7 @@ impl Replica {
                 return Ok(Some(self.stored()));
             }
             Output::Apply { rows, checkpoint } => {
-                let Applied { confirmed, rejected } = self.store.apply(&rows, &checkpoint)?;
+                let Applied { confirmed, rejected } = self.store.apply(&rows, &checkpoint, self.environment.wall_ms())?;
                 actions.push(Action::Synced);
                 if !confirmed.is_empty() {
                     actions.push(Action::Confirmed(confirmed));
@@ -147,8 +157,12 @@ impl Replica {
                 self.store.bind_user(&user)?;
                 return Ok(Some(self.stored()));
             }
+            Output::ForgetOutcomes { after } => {
+                self.store.forget_outcomes(after)?;
+                return Ok(Some(self.stored()));
+            }
             Output::NewIdentity => {
-                self.store.new_identity((self.fresh)())?;
+                self.store.new_identity(self.environment.replica_id())?;
                 return Ok(Some(self.stored()));
             }
             Output::NeedToken { renew } => Action::NeedToken { renew },

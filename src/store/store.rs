@@ -108,6 +108,11 @@ impl Store {
         }
     }
 
+    /// When the last checkpoint was applied, in milliseconds since 1970.
+    pub fn last_synced_at_ms(&self) -> Option<i64> {
+        self.identity.last_synced_at_ms
+    }
+
     /// How many writes wait, and for what.
     pub fn counts(&self) -> Result<Counts, StoreError> {
         let rejected: i64 = self.conn.prepare_cached("SELECT count(*) FROM seaworthy_rejected")?.query_row([], |row| row.get(0))?;
@@ -159,6 +164,16 @@ impl Store {
         }
         transaction.commit()?;
         decided.into_iter().for_each(|(ordinal, decision)| self.outbox.decide(ordinal, decision));
+        Ok(())
+    }
+
+    /// Makes entries behind a sequence undecided again: the server has no record of having decided them.
+    pub fn forget_outcomes(&mut self, after: Sequence) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE seaworthy_outbox SET position = NULL, reject_code = NULL, reject_message = NULL
+            WHERE sequence > ?1 AND position IS NOT NULL";
+        self.refuse_open()?;
+        self.conn.prepare_cached(SQL)?.execute([after.0 as i64])?;
+        self.outbox.undecide(after);
         Ok(())
     }
 

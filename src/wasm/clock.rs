@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use seaworthy_engine::Millis;
 use seaworthy_protocol::{ReplicaId, TransactionId};
-use seaworthy_store::Stamp;
+use seaworthy_store::{Environment, Stamp};
 use wasm_bindgen::JsCast;
 use web_sys::DedicatedWorkerGlobalScope;
 
@@ -61,5 +61,15 @@ impl Clock {
         let mut bytes = [0; N];
         self.crypto.get_random_values_with_u8_array(&mut bytes).expect("a few random bytes");
         bytes
+    }
+}
+
+impl Environment for Clock {
+    fn replica_id(&mut self) -> ReplicaId {
+        Clock::replica_id(self)
+    }
+
+    fn wall_ms(&self) -> i64 {
+        Clock::wall_ms(self)
     }
 }

@@ -37,8 +37,7 @@ impl Database {
         let emitter = Emitter(emit);
         let (store, files) = open_store(&options, &clock).await?;
 
-        let fresh = clock.clone();
-        let replica = Replica::new(store, clock.seed(), move || fresh.replica_id());
+        let replica = Replica::new(store, clock.seed(), clock.clone());
         let driver = Driver::new(replica, clock, emitter.clone(), options.sync.map(|sync| sync.url));
         panic::report_to(Some(Box::new(move |message| {
             let what = format!("Seaworthy failed and is started again; nothing that was committed is lost. Please report this: {message}");

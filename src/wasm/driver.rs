@@ -61,7 +61,6 @@ impl Drop for Fetching {
 #[derive(Default)]
 struct Shown {
     engine: EngineStatus,
-    last_synced_at_ms: Option<i64>,
     emitted: Option<Status>,
 }
 
@@ -106,10 +105,10 @@ impl Driver {
 
     /// The status as it is now.
     pub(crate) fn status(&self) -> Result<Status, Failure> {
-        let (counts, user) = self.with_store(|store| Ok((store.counts()?, store.replica().user)))?;
+        let (counts, user, synced) = self.with_store(|store| Ok((store.counts()?, store.replica().user, store.last_synced_at_ms())))?;
         let user = user.map(|user| UserName { issuer: user.issuer, subject: user.subject });
         let shown = self.status.borrow();
-        Ok(Status::new(&shown.engine, &counts, user, shown.last_synced_at_ms))
+        Ok(Status::new(&shown.engine, &counts, user, synced))
     }
 
     /// Ends everything under way and gives the store back.
@@ -164,10 +163,7 @@ impl Driver {
             }
             Action::Confirmed(ids) => self.emitter.emit(Event::Confirmed(ids)),
             Action::Rejected(writes) => self.emitter.emit(Event::Rejected(writes)),
-            Action::Synced => {
-                self.status.borrow_mut().last_synced_at_ms = Some(self.clock.wall_ms());
-                self.refresh_soon();
-            }
+            Action::Synced => self.refresh_soon(),
             Action::Failed(error) => self.emitter.emit(Event::Error(error.into())),
         }
     }

@@ -101,7 +101,7 @@ impl Fixture {
     pub fn checkpoint_at(&mut self, position: u64, rows: &[Rows], reset: bool) -> Applied {
         self.position = position;
         let cursor = Cursor { position: Position(position), incarnation: Incarnation([9; 16]) };
-        self.store.apply(rows, &Checkpoint { cursor, reset }).unwrap()
+        self.store.apply(rows, &Checkpoint { cursor, reset }, 1234).unwrap()
     }
 
     /// The server decides one pushed transaction at the next position.

@@ -82,3 +82,14 @@ fn a_schema_that_is_no_schema_is_refused() {
         assert!(error.to_string().contains(words), "{error}");
     }
 }
+
+#[test]
+fn the_time_of_the_last_synchronisation_survives_a_reload() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("db");
+    let mut f = Fixture::on(Connection::open(&file).unwrap(), SCHEMA);
+    assert_eq!(f.store.last_synced_at_ms(), None);
+    f.checkpoint(&[]);
+    f.store.close().unwrap();
+    assert_eq!(Fixture::on(Connection::open(&file).unwrap(), SCHEMA).store.last_synced_at_ms(), Some(1234));
+}

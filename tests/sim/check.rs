@@ -6,7 +6,7 @@ use super::schema;
 use super::view::{self, Pending};
 use super::world::{Broken, World};
 use seaworthy_protocol::{ClientFrame, Sequence, TransactionId};
-use seaworthy_store::Fate;
+use seaworthy_store::{Fate, PendingWrite};
 use std::collections::BTreeSet;
 
 impl World {
@@ -45,7 +45,8 @@ impl World {
         let shown = schema::read(&process.reader).map_err(|e| wrong(e.to_string()))?;
         if shown != expected {
             let difference = difference(("shown", &shown), ("expected", &expected));
-            return Err(wrong(format!("what is shown is not the checkpoint plus what is pending:\n{difference}")));
+            let pending: String = entries.iter().map(|entry| describe(entry, &node.known[&entry.id], masked.contains(&entry.id))).collect();
+            return Err(wrong(format!("what is shown is not the checkpoint plus what is pending:\n{difference}\npending:{pending}")));
         }
         if masked != blocked {
             return Err(wrong(format!("blocked are [{}], masked must be [{}]", ids(&blocked), ids(&masked))));
@@ -90,6 +91,9 @@ impl World {
                 return Err(wrong(id, format!("is {end:?}, which its place in the outbox contradicts")));
             }
             match (end, self.history.position_of(id)) {
+                // The server was restored: what it had decided after its backup may be decided otherwise.
+                _ if self.history.is_lost(id) => {}
+                (End::Rejected, Some(_)) if self.history.restored => {}
                 (End::Confirmed, None) => return Err(wrong(id, "is confirmed but not in the log".into())),
                 (End::Confirmed, Some(position)) if at.is_none_or(|at| at < position) => return Err(wrong(id, "is confirmed before its checkpoint".into())),
                 (End::Rejected, Some(position)) => return Err(wrong(id, format!("is rejected but in the log at {}", position.0))),
@@ -155,6 +159,11 @@ impl World {
         }
         lines.join("\n")
     }
+}
+
+fn describe(entry: &PendingWrite, known: &Pending, masked: bool) -> String {
+    let changes = serde_json::to_string(&known.changes).unwrap_or_default();
+    format!("\n  {} {} blocked {} must be {masked} after [{}]: {changes}", entry.sequence.0, entry.id, entry.blocked, ids(&known.after))
 }
 
 fn is_sound(conn: &rusqlite::Connection) -> Result<(), String> {

@@ -395,8 +395,8 @@ fn open(device: &Device, random: &mut Random) -> Result<Process, String> {
     let conn = device.open().map_err(|e| e.to_string())?;
     let store = Store::open(conn, &schema::client(), ReplicaId(random.bytes())).map_err(|e| e.to_string())?;
     let reader = device.reader().map_err(|e| e.to_string())?;
-    let mut ids = random.fork();
-    let replica = Replica::new(store, random.next(), move || ReplicaId(ids.bytes()));
+    let ids = random.fork();
+    let replica = Replica::new(store, random.next(), ids);
     Ok(Process { replica, reader, wish: 0, status: Status::default(), checked: -1 })
 }
 

@@ -51,6 +51,18 @@ impl Device {
         std::fs::copy(&self.path, &copy.path)?;
         Ok(copy)
     }
+
+    /// Puts another file in the place of this one. No process may have it open.
+    pub fn replace_with(&self, other: &Self) -> std::io::Result<()> {
+        for companion in ["-wal", "-shm"] {
+            let mut name = self.path.clone().into_os_string();
+            name.push(companion);
+            if std::fs::exists(&name)? {
+                std::fs::remove_file(&name)?;
+            }
+        }
+        std::fs::copy(&other.path, &self.path).map(drop)
+    }
 }
 
 impl Gate {

@@ -23,6 +23,8 @@ pub enum Fault {
     Sleep,
     SignOut,
     CopyDatabase,
+    BackUpServer,
+    RestoreServer,
 }
 
 /// Every fault with its weight among those that a schedule knows.
@@ -42,6 +44,8 @@ pub const FAULTS: &[(Fault, u32)] = &[
     (Fault::Sleep, 2),
     (Fault::SignOut, 1),
     (Fault::CopyDatabase, 1),
+    (Fault::BackUpServer, 2),
+    (Fault::RestoreServer, 1),
 ];
 
 /// The most clients that copies may make of a schedule's.
@@ -81,6 +85,8 @@ impl World {
             Fault::Sleep => self.sleep(client)?,
             Fault::SignOut => self.sign_out(client)?,
             Fault::CopyDatabase => self.copy_database(client)?,
+            Fault::BackUpServer => self.back_up_server()?,
+            Fault::RestoreServer => self.restore_server()?,
         }
         Ok(())
     }

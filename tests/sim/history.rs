@@ -8,17 +8,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
 pub struct History {
-    /// The tables at each head.
-    states: BTreeMap<Position, Tables>,
+    /// The tables at each head, by the run that announced it.
+    states: BTreeMap<(Incarnation, Position), Tables>,
     /// Where each transaction stands in the log.
     log: BTreeMap<TransactionId, Position>,
-    runs: BTreeSet<Incarnation>,
+    run: Incarnation,
     read_through: Position,
+    /// What was in the log once, but not in the backup that the server was restored from.
+    lost: BTreeSet<TransactionId>,
+    pub restored: bool,
 }
 
 impl History {
     pub fn begin_run(&mut self, run: Incarnation) {
-        self.runs.insert(run);
+        self.run = run;
     }
 
     /// Takes in what the server has committed since.
@@ -39,12 +42,24 @@ impl History {
                 return Err(format!("transaction {} is in the log twice, at {} and {}", TransactionId(id), former.0, position.0));
             }
         }
-        self.states.insert(self.read_through, schema::read(conn).map_err(|e| e.to_string())?);
+        self.states.insert((self.run, self.read_through), schema::read(conn).map_err(|e| e.to_string())?);
         Ok(())
+    }
+
+    /// The server goes on from a backup that was made when the log ended at `position`.
+    pub fn restore(&mut self, position: Position) {
+        self.restored = true;
+        self.read_through = position;
+        let lost = self.log.extract_if(.., |_, at| *at > position).map(|(id, _)| id);
+        self.lost.extend(lost);
     }
 
     pub fn head(&self) -> Position {
         self.read_through
+    }
+
+    pub fn is_lost(&self, id: TransactionId) -> bool {
+        self.lost.contains(&id)
     }
 
     pub fn position_of(&self, id: TransactionId) -> Option<Position> {
@@ -54,12 +69,9 @@ impl History {
     /// The tables as a replica at `cursor` must hold them.
     pub fn base(&self, cursor: Option<Cursor>, user: &str) -> Result<Tables, String> {
         let Some(cursor) = cursor else { return Ok(schema::empty()) };
-        if !self.runs.contains(&cursor.incarnation) {
-            return Err(format!("the cursor's incarnation {:?} was never run", cursor.incarnation));
-        }
-        match self.states.get(&cursor.position) {
+        match self.states.get(&(cursor.incarnation, cursor.position)) {
             Some(state) => Ok(schema::visible(state, user)),
-            None => Err(format!("the cursor stands at {}, which is in the middle of a commit", cursor.position.0)),
+            None => Err(format!("the cursor stands at {cursor:?}, where no run ever committed")),
         }
     }
 }

@@ -51,6 +51,8 @@ pub struct Report {
     pub blocked: u64,
     /// Databases that were copied.
     pub copies: u64,
+    /// Times that the server went on from a backup.
+    pub restores: u64,
     /// A fingerprint of every event in order.
     pub fingerprint: u64,
 }
@@ -70,6 +72,7 @@ impl Report {
         self.fetches += other.fetches;
         self.blocked += other.blocked;
         self.copies += other.copies;
+        self.restores += other.restores;
         self.fingerprint = self.fingerprint.wrapping_add(other.fingerprint);
     }
 }

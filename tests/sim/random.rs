@@ -1,5 +1,8 @@
 //! The only source of chance: SplitMix64 from the seed (Steele, Lea, Flood 2014).
 
+use seaworthy_protocol::ReplicaId;
+use seaworthy_store::Environment;
+
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
@@ -61,5 +64,15 @@ impl Random {
         bytes[..8].copy_from_slice(&self.next().to_le_bytes());
         bytes[8..].copy_from_slice(&self.next().to_le_bytes());
         bytes
+    }
+}
+
+impl Environment for Random {
+    fn replica_id(&mut self) -> ReplicaId {
+        ReplicaId(self.bytes())
+    }
+
+    fn wall_ms(&self) -> i64 {
+        0
     }
 }

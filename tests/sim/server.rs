@@ -9,7 +9,7 @@ use seaworthy_engine::Millis;
 use seaworthy_engine::client::{FetchError, User};
 use seaworthy_engine::session::{Identity, Input, Output, Session};
 use seaworthy_protocol::{
-    Cursor, Epoch, ErrorCode, ErrorFrame, Format, Incarnation, Push, ReplicaId, ServerFrame, decode_client, encode_server, encode_server_frames,
+    Cursor, Epoch, ErrorCode, ErrorFrame, Format, Incarnation, Position, Push, ReplicaId, ServerFrame, decode_client, encode_server, encode_server_frames,
 };
 use seaworthy_server::storage::{Fresh, Location, SqliteCore};
 use std::collections::BTreeMap;
@@ -32,6 +32,8 @@ pub struct Server {
     /// Counts runs.
     pub run: u64,
     epoch: Epoch,
+    /// The backup and where its log ends.
+    backup: Option<(Device, Position)>,
     slots: BTreeMap<Peer, Slot>,
     peers: u64,
 }
@@ -52,7 +54,7 @@ struct Request {
 
 impl Server {
     pub fn new(device: Device, random: &mut Random) -> Self {
-        Self { device, core: None, run: 0, epoch: Epoch(random.bytes()), slots: BTreeMap::new(), peers: 0 }
+        Self { device, core: None, run: 0, epoch: Epoch(random.bytes()), backup: None, slots: BTreeMap::new(), peers: 0 }
     }
 
     pub fn is_up(&self) -> bool {
@@ -98,6 +100,29 @@ impl World {
             self.feed(peer, Input::Stop)?;
         }
         self.crash_server();
+        Ok(())
+    }
+
+    pub fn back_up_server(&mut self) -> Result<(), Broken> {
+        let Some(core) = &self.server.core else { return Ok(()) };
+        let backup = Device::new(self.folder.path(), "backup");
+        let _ = std::fs::remove_file(&backup.path);
+        // The schedule may have it that this commit is refused.
+        if core.connection().execute("VACUUM INTO ?1", [backup.path.to_string_lossy()]).is_ok() {
+            self.server.backup = Some((backup, self.history.head()));
+        }
+        Ok(())
+    }
+
+    /// The disk was lost, and the backup takes its place.
+    pub fn restore_server(&mut self) -> Result<(), Broken> {
+        let Some((backup, position)) = self.server.backup.clone() else { return Ok(()) };
+        if self.server.is_up() {
+            self.crash_server();
+        }
+        self.server.device.replace_with(&backup).map_err(|error| Broken(error.to_string()))?;
+        self.history.restore(position);
+        self.report.restores += 1;
         Ok(())
     }
 

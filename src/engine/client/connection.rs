@@ -116,6 +116,8 @@ impl Client {
         self.error = None;
         if self.replica.user.is_none() {
             self.bind(user);
+        } else if self.replica.awaiting_checkpoint && welcome.last_sequence.0.saturating_add(1) < self.replica.first_undecided.0 {
+            self.forget_outcomes(welcome.last_sequence, None);
         }
     }
 

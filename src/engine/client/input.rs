@@ -34,8 +34,8 @@ pub enum Input {
     },
     /// Answers [`super::Output::LoadOutbox`], oldest first.
     Outbox(Vec<Transaction>),
-    /// Answers [`super::Output::Record`], [`super::Output::Apply`], [`super::Output::BindUser`] and
-    /// [`super::Output::NewIdentity`]: what the store knows now.
+    /// Answers [`super::Output::Record`], [`super::Output::ForgetOutcomes`], [`super::Output::Apply`],
+    /// [`super::Output::BindUser`] and [`super::Output::NewIdentity`]: what the store knows now.
     Stored(ReplicaState),
     /// The last storage output failed and changed nothing. The engine disconnects and tries again with back-off.
     StorageFailed,

@@ -33,7 +33,7 @@ pub enum Output {
         /// The frame.
         frame: ClientFrame,
     },
-    /// Read outbox entries behind `after`, decided or not, in order and without a hole. Answered by [`Input::Outbox`].
+    /// Read undecided outbox entries behind `after`, in order and without a hole. Answered by [`Input::Outbox`].
     LoadOutbox {
         /// Entries after this sequence.
         after: Sequence,
@@ -49,6 +49,12 @@ pub enum Output {
     },
     /// Persist outcomes. Touches no synced table. Answered by [`Input::Stored`].
     Record(Vec<TransactionResult>),
+    /// The server has no record of what it decided after this sequence: it was restored, or is another one. Make those entries
+    /// undecided again. Answered by [`Input::Stored`].
+    ForgetOutcomes {
+        /// The last sequence whose outcome stands.
+        after: Sequence,
+    },
     /// Apply a checkpoint in one transaction, and end every entry with an outcome at or before it. Answered by [`Input::Stored`].
     Apply {
         /// The rows since the last checkpoint, or all of them when it resets.
@@ -58,7 +64,8 @@ pub enum Output {
     },
     /// Bind the database to its user. Answered by [`Input::Stored`].
     BindUser(User),
-    /// Give what is undecided to a new replica id, numbered from 1. Answered by [`Input::Stored`].
+    /// Give everything in the outbox to a new replica id, numbered from 1. It is asked for only while all of it is undecided.
+    /// Answered by [`Input::Stored`].
     NewIdentity,
     /// Give [`Input::Tick`] at this moment. Replaces any former wish.
     WakeAt(Millis),

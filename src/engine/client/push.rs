@@ -12,8 +12,6 @@ pub(super) struct Push {
     stage: Stage,
     /// Everything through here was marked as sent.
     marked: Sequence,
-    /// The server has forgotten outcomes that we recorded: send again from here.
-    again_from: Option<Sequence>,
     backoff: Backoff,
 }
 
@@ -30,6 +28,8 @@ enum Stage {
         deadline: Millis,
         fetch: Option<u32>,
     },
+    /// Nothing more can be pushed under this replica's name. It takes a new one when no entry waits for a checkpoint.
+    Held,
 }
 
 /// What ended a batch early.
@@ -48,7 +48,7 @@ impl Push {
 
     /// The transport is gone. What was under way is sent again; a pause that the server asked for holds.
     pub(super) fn forget_flight(&mut self) {
-        if matches!(self.stage, Stage::InFlight { .. }) {
+        if matches!(self.stage, Stage::InFlight { .. } | Stage::Held) {
             self.stage = Stage::Idle;
         }
     }
@@ -65,7 +65,7 @@ impl Push {
     /// When something is to be done about it.
     pub(super) fn deadline(&self) -> Option<Millis> {
         match self.stage {
-            Stage::Idle => None,
+            Stage::Idle | Stage::Held => None,
             Stage::Paused { until } => Some(until),
             Stage::InFlight { deadline, .. } => Some(deadline),
         }
@@ -86,31 +86,27 @@ impl Client {
     /// Loads the next batch if one may be sent now.
     pub(super) fn push_next(&mut self, now: Millis) {
         self.push.end_pause(now);
-        let from = self.next_to_push();
-        let idle = matches!(self.push.stage, Stage::Idle) && self.work.is_none();
-        if !idle || !self.is_linked() || from > self.replica.last_sequence {
+        let from = self.replica.first_undecided;
+        if self.work.is_some() || !self.is_linked() || from > self.replica.last_sequence {
             return;
+        }
+        match self.push.stage {
+            Stage::Idle => {}
+            Stage::Held if !self.replica.awaiting_checkpoint => return self.ask_storage(Work::NewIdentity, Output::NewIdentity),
+            Stage::Held | Stage::Paused { .. } | Stage::InFlight { .. } => return,
         }
         let after = Sequence(from.0.saturating_sub(1));
         let load = Output::LoadOutbox { after, max_count: limits::MAX_PUSH_TRANSACTIONS, max_bytes: limits::MAX_PUSH_BYTES };
         self.ask_storage(Work::Load, load);
     }
 
-    fn next_to_push(&self) -> Sequence {
-        self.push.again_from.unwrap_or(self.replica.first_undecided)
-    }
-
     pub(super) fn loaded(&mut self, now: Millis, transactions: Vec<Transaction>) {
         self.work = None;
-        let first = self.next_to_push();
+        let first = self.replica.first_undecided;
         let expected = (first.0..).map(Sequence);
         let batch: Vec<_> =
             transactions.into_iter().zip(expected).take(limits::MAX_PUSH_TRANSACTIONS).take_while(|(t, s)| t.sequence == *s).map(|(t, _)| t).collect();
         let Some(last) = batch.last().map(|transaction| transaction.sequence) else {
-            // The server expects what we hold no more: it has lost it, or we are a copy of an older file.
-            if self.push.again_from.is_some() {
-                return self.renew_identity();
-            }
             return self.push.pause(now, 0, &mut self.random);
         };
         if last > self.push.marked {
@@ -141,19 +137,17 @@ impl Client {
         }
         self.push.backoff.reset();
         let lowest = decided.iter().filter_map(position).min();
-        let through = Sequence(first.0 + decided.len() as u64 - 1);
-        self.ask_storage(Work::Record { through, lowest, tail }, Output::Record(decided));
+        self.ask_storage(Work::Record { lowest, tail }, Output::Record(decided));
     }
 
     /// Outcomes are on disk. Those at or before the cursor will get no further checkpoint: they end here.
-    pub(super) fn recorded(&mut self, now: Millis, through: Sequence, lowest: Option<Position>, tail: Tail) {
-        self.push.again_from = Some(through.next()).filter(|next| *next < self.replica.first_undecided);
+    pub(super) fn recorded(&mut self, now: Millis, lowest: Option<Position>, tail: Tail) {
+        if self.replica.awaiting_checkpoint {
+            self.hurry_pull(now);
+        }
         let cursor = self.replica.cursor.filter(|cursor| self.collected.synced && lowest.is_some_and(|position| position <= cursor.position));
         if let Some(cursor) = cursor {
             return self.settle(cursor, tail);
-        }
-        if self.replica.awaiting_checkpoint {
-            self.hurry_pull(now);
         }
         self.follow(now, tail);
     }
@@ -163,17 +157,23 @@ impl Client {
         match tail {
             Tail::None => {}
             Tail::RetryLater { retry_after_ms } => self.push.pause(now, retry_after_ms, &mut self.random),
-            Tail::Gap { expected } => {
-                self.push.again_from = (expected < self.replica.first_undecided).then_some(expected);
-                self.push.pause(now, 0, &mut self.random);
+            Tail::Gap { expected } if expected < self.replica.first_undecided => {
+                self.forget_outcomes(Sequence(expected.0.saturating_sub(1)), Some(expected));
             }
-            Tail::IdentityReused => self.renew_identity(),
+            Tail::Gap { .. } => self.push.pause(now, 0, &mut self.random),
+            Tail::IdentityReused => self.push.stage = Stage::Held,
         }
     }
 
-    fn renew_identity(&mut self) {
-        self.push.again_from = None;
-        self.ask_storage(Work::NewIdentity, Output::NewIdentity);
+    pub(super) fn forget_outcomes(&mut self, after: Sequence, expected: Option<Sequence>) {
+        self.ask_storage(Work::Forget { expected }, Output::ForgetOutcomes { after });
+    }
+
+    /// What the server has forgotten is undecided again, where we still hold it.
+    pub(super) fn forgotten(&mut self, expected: Option<Sequence>) {
+        if expected.is_some_and(|expected| expected < self.replica.first_undecided) {
+            self.push.stage = Stage::Held;
+        }
     }
 }
 

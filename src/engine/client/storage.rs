@@ -11,7 +11,6 @@ pub(super) enum Work {
     Load,
     Bind,
     Record {
-        through: Sequence,
         lowest: Option<Position>,
         tail: Tail,
     },
@@ -20,6 +19,10 @@ pub(super) enum Work {
         tail: Tail,
     },
     Apply,
+    /// `expected`: what the server expects next, if that is why.
+    Forget {
+        expected: Option<Sequence>,
+    },
     NewIdentity,
 }
 
@@ -30,6 +33,7 @@ impl Work {
             Self::Bind => "BindUser",
             Self::Record { .. } => "Record",
             Self::Settle { .. } | Self::Apply => "Apply",
+            Self::Forget { .. } => "ForgetOutcomes",
             Self::NewIdentity => "NewIdentity",
         }
     }
@@ -66,12 +70,13 @@ impl Client {
         self.replica = replica;
         match self.work.take() {
             None | Some(Work::Load | Work::Bind) => {}
-            Some(Work::Record { through, lowest, tail }) => self.recorded(now, through, lowest, tail),
+            Some(Work::Record { lowest, tail }) => self.recorded(now, lowest, tail),
             Some(Work::Settle { tail }) => self.follow(now, tail),
             Some(Work::Apply) => {
                 self.collected.synced = true;
                 self.backoff.reset();
             }
+            Some(Work::Forget { expected }) => self.forgotten(expected),
             Some(Work::NewIdentity) => {
                 // The next `hello` carries the new name. Waiting keeps a server that refuses every name from being stormed.
                 self.push = Push::default();

@@ -211,11 +211,24 @@ fn a_server_that_forgot_recorded_outcomes_gets_them_again() {
     rig.frame(results([applied(1, 11)]));
     rig.take();
     rig.frame(results([applied(2, 12), gap(3, 2)]));
-    rig.pass(timing::BACKOFF_BASE_MS);
+    assert_eq!(rig.store.outbox[0].outcome, Some(Outcome::Applied { position: Position(11) }));
     assert_eq!(rig.pushed(), [2, 3]);
-    rig.frame(results([applied(2, 12)]));
+}
+
+#[test]
+fn a_restored_server_is_recognised_by_the_last_sequence_that_it_knows() {
+    let mut rig = Rig::online();
+    rig.commit(1);
+    rig.commit(2);
+    rig.frame(results([applied(1, 11)]));
+    rig.frame(results([applied(2, 60)]));
+    rig.give(Input::Closed);
     rig.pass(timing::BACKOFF_BASE_MS);
-    assert_eq!(rig.pushed(), [3]);
+    rig.give(Input::Connected);
+    rig.take();
+    rig.frame(welcome_at(1));
+    assert_eq!(rig.store.outbox[0].outcome, Some(Outcome::Applied { position: Position(11) }));
+    assert_eq!(rig.pushed(), [2], "decided at 60 in a history that is no more");
 }
 
 #[test]
@@ -230,8 +243,9 @@ fn a_server_that_expects_what_we_hold_no_more_is_met_under_a_new_name() {
     let former = rig.store.replica;
     rig.take();
     rig.frame(results([gap(3, 1)]));
-    rig.pass(2 * timing::BACKOFF_BASE_MS);
-    assert_eq!(rig.take(), [Output::Disconnect, Output::Connect]);
+    assert_eq!(rig.take(), [Output::Disconnect]);
+    rig.pass(timing::BACKOFF_BASE_MS);
+    assert_eq!(rig.take(), [Output::Connect]);
     rig.give(Input::Connected);
     let hello = rig.hello();
     assert_ne!(hello.replica, former);
@@ -240,7 +254,7 @@ fn a_server_that_expects_what_we_hold_no_more_is_met_under_a_new_name() {
 }
 
 #[test]
-fn a_copied_database_keeps_what_matches_and_sends_the_rest_under_a_new_name() {
+fn a_copied_database_ends_what_matches_and_sends_the_rest_under_a_new_name() {
     let mut rig = Rig::new();
     for id in 1..=3 {
         rig.commit(id);
@@ -249,13 +263,15 @@ fn a_copied_database_keeps_what_matches_and_sends_the_rest_under_a_new_name() {
     rig.frame(welcome());
     rig.take();
     rig.frame(results([applied(1, 5), ended(2, Outcome::IdentityReused)]));
+    assert_eq!(rig.take(), [], "the first waits for its checkpoint under the old name");
+    rig.frame(checkpoint(5));
     assert_eq!(rig.take(), [Output::Disconnect]);
     rig.pass(timing::BACKOFF_BASE_MS);
     rig.give(Input::Connected);
     assert_ne!(rig.hello().replica, seaworthy_protocol::ReplicaId::default());
     rig.frame(welcome());
     assert_eq!(rig.pushed(), [1, 2]);
-    assert_eq!(rig.store.outbox[0].outcome, Some(Outcome::Applied { position: Position(5) }));
+    assert_eq!(rig.store.ended.len(), 1);
 }
 
 #[test]

@@ -56,7 +56,7 @@ impl FakeStore {
     }
 
     fn load(&self, after: Sequence, max_count: usize) -> Vec<Transaction> {
-        let behind = self.outbox.iter().filter(|entry| entry.sequence > after);
+        let behind = self.outbox.iter().filter(|entry| entry.sequence > after && entry.outcome.is_none());
         behind.take(max_count).map(|entry| transaction(entry.id, entry.sequence)).collect()
     }
 
@@ -81,10 +81,7 @@ impl FakeStore {
         self.replica.0[0] += 1;
         self.last = Sequence(0);
         for entry in &mut self.outbox {
-            if entry.outcome.is_some() {
-                entry.sequence = Sequence(0);
-                continue;
-            }
+            assert_eq!(entry.outcome, None, "a new name while an entry waits for its checkpoint");
             self.last = self.last.next();
             entry.sequence = self.last;
         }
@@ -93,7 +90,13 @@ impl FakeStore {
     /// Executes a storage output. `None`: it is not one.
     pub fn execute(&mut self, output: Output) -> Result<Option<Input>, Output> {
         match output {
-            Output::LoadOutbox { .. } | Output::Record(_) | Output::Apply { .. } | Output::BindUser(_) | Output::NewIdentity | Output::MarkSent { .. }
+            Output::LoadOutbox { .. }
+            | Output::ForgetOutcomes { .. }
+            | Output::Record(_)
+            | Output::Apply { .. }
+            | Output::BindUser(_)
+            | Output::NewIdentity
+            | Output::MarkSent { .. }
                 if self.fails =>
             {
                 return Ok(Some(Input::StorageFailed));
@@ -104,6 +107,7 @@ impl FakeStore {
             }
             Output::LoadOutbox { after, max_count, .. } => return Ok(Some(Input::Outbox(self.load(after, max_count)))),
             Output::Record(results) => self.record(results),
+            Output::ForgetOutcomes { after } => self.outbox.iter_mut().filter(|entry| entry.sequence > after).for_each(|entry| entry.outcome = None),
             Output::Apply { rows, checkpoint } => self.apply(rows, checkpoint),
             Output::BindUser(user) => self.user = Some(user),
             Output::NewIdentity => self.new_identity(),
@@ -288,13 +292,19 @@ pub(super) fn transaction(id: TransactionId, sequence: Sequence) -> Transaction 
     Transaction { id, sequence, base: None, schema_version: 3, after: Vec::new(), changes: Changes::default() }
 }
 
+/// A welcome by a server that has decided everything through this sequence.
+pub(super) fn welcome_at(last_sequence: u64) -> ServerFrame {
+    let ServerFrame::Welcome(welcome) = welcome() else { unreachable!() };
+    ServerFrame::Welcome(Welcome { last_sequence: Sequence(last_sequence), ..welcome })
+}
+
 pub(super) fn welcome_with(user: User, expires_in_ms: u64) -> ServerFrame {
     ServerFrame::Welcome(Welcome {
         protocol: VERSION,
         epoch: Epoch([1; 16]),
         issuer: user.issuer,
         subject: user.subject,
-        last_sequence: Sequence(0),
+        last_sequence: Sequence(u64::MAX - 1),
         token_expires_in_ms: expires_in_ms,
     })
 }
