@@ -1,6 +1,7 @@
 //! From wanting a connection to being welcomed, and what happens when it is lost.
 
 use super::socket::Socket;
+use super::storage::Work;
 use super::timing::TOKEN_TIMEOUT_MS;
 use super::{Client, Connection, FetchLink, Mode, Output, Source, StatusError, User, timing};
 use crate::Millis;
@@ -130,6 +131,9 @@ impl Client {
             }
             self.disconnect();
             self.ask(now);
+        } else if is(ErrorCode::WrongUser) && self.replica.user.is_none() {
+            // Somebody else said hello with it once and never heard the welcome. Nothing was pushed under this name.
+            self.ask_storage(Work::NewIdentity, Output::NewIdentity);
         } else if is(ErrorCode::WrongUser) {
             self.stop(Connection::UserChanged, Some(StatusError::user_changed()));
         } else if is(ErrorCode::UpgradeRequired) {

@@ -142,8 +142,22 @@ fn another_user_stops_the_transport_and_keeps_the_queue() {
 
 #[test]
 fn a_replica_that_the_server_gave_to_another_user_stops_too() {
-    let mut rig = Rig::new();
-    rig.greet();
+    let mut rig = Rig::online();
     rig.frame(error("wrong_user", None));
     assert_eq!(rig.connection(), Connection::UserChanged);
+}
+
+#[test]
+fn a_database_of_nobody_whose_name_the_server_gave_to_somebody_takes_another() {
+    let mut rig = Rig::new();
+    rig.commit(1);
+    rig.greet();
+    let former = rig.hello().replica;
+    rig.frame(error("wrong_user", None));
+    assert_eq!(rig.connection(), Connection::Connecting);
+    rig.pass(timing::BACKOFF_BASE_MS);
+    rig.give(Input::Connected);
+    assert_ne!(rig.hello().replica, former);
+    rig.frame(welcome());
+    assert_eq!(rig.pushed(), [1]);
 }
