@@ -3,12 +3,14 @@
 //! Paths in the file are relative to the file. In variables two underscores stand for the dot:
 //! `SEAWORTHY_AUTH__SECRET` sets `secret` of `[auth]`. Whatever is wrong is named with its place.
 
+mod auth;
 mod error;
 mod flags;
 mod limits;
 #[cfg(test)]
 mod tests;
 
+pub use auth::{Audience, AuthConfig, JwksConfig, JwksPlace, KeyConfig, Secret};
 pub use error::ConfigError;
 pub use flags::Flags;
 pub use limits::Limits;
@@ -20,7 +22,7 @@ use figment::{
     value::magic::RelativePathBuf,
 };
 use serde::Deserialize;
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf};
 
 /// Everything that the server is told.
 #[derive(Debug)]
@@ -47,31 +49,6 @@ pub struct Config {
     pub dev: bool,
 }
 
-/// Whose tokens are good.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AuthConfig {
-    /// The `iss` that a token must have.
-    #[serde(default = "default_name")]
-    pub issuer: String,
-    /// The `aud` that a token must have.
-    #[serde(default = "default_name")]
-    pub audience: String,
-    /// The key of HS256.
-    pub secret: Option<Secret>,
-}
-
-/// A text that is never printed.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(hidden)")
-    }
-}
-
 /// How the server's log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -82,9 +59,6 @@ pub enum LogFormat {
     /// One JSON object per line.
     Json,
 }
-
-/// The shortest key that HS256 may have (RFC 7518, section 3.2).
-const MIN_SECRET_BYTES: usize = 32;
 
 /// Keys whose values are texts even where they look like numbers.
 const TEXT_KEYS: &[&str] = &["auth.issuer", "auth.audience", "auth.secret"];
@@ -106,7 +80,7 @@ struct Sources {
     allowed_origins: Vec<String>,
     #[serde(default)]
     log: LogFormat,
-    #[serde(default = "default_auth")]
+    #[serde(default = "auth::default_auth")]
     auth: AuthConfig,
     #[serde(default)]
     tables: Tables,
@@ -139,11 +113,7 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        match &self.auth.secret {
-            None if !self.dev => return Err(ConfigError::NoSecret),
-            Some(Secret(secret)) if secret.len() < MIN_SECRET_BYTES => return Err(ConfigError::ShortSecret { least: MIN_SECRET_BYTES }),
-            _ => {}
-        }
+        self.auth.check(self.dev)?;
         if self.tables.is_empty() {
             return Err(ConfigError::NoTables);
         }
@@ -188,12 +158,4 @@ fn default_database() -> RelativePathBuf {
 
 fn default_migrations() -> RelativePathBuf {
     "migrations".into()
-}
-
-fn default_name() -> String {
-    "seaworthy".to_owned()
-}
-
-fn default_auth() -> AuthConfig {
-    AuthConfig { issuer: default_name(), audience: default_name(), secret: None }
 }

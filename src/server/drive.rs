@@ -109,12 +109,15 @@ impl Drive {
         let storage = self.app.storage.clone();
         match output {
             Output::Authenticate { token } => {
-                let verified = self.app.tokens.verify(&token);
-                if let Err(error) = &verified {
-                    tracing::info!(reason = %error, "a token was refused");
-                }
-                let input = Input::Authenticated(verified.map_err(|error| error.to_frame()));
-                self.answers.push(std::future::ready(input).boxed());
+                let app = self.app.clone();
+                let verify = async move {
+                    let verified = app.tokens.verify(&token).await;
+                    if let Err(error) = &verified {
+                        tracing::info!(reason = %error, "a token was refused");
+                    }
+                    Input::Authenticated(verified.map_err(|error| error.to_frame()))
+                };
+                self.answers.push(verify.boxed());
             }
             Output::Admit { replica, user } => {
                 self.answers.push(async move { Input::Admitted(answer(storage.admit(user, replica).await)) }.boxed());

@@ -10,12 +10,13 @@ pub mod config;
 mod dev;
 mod drive;
 mod fetch;
+pub mod http;
 mod live;
 mod run;
 pub mod storage;
 mod www;
 
-pub use auth::{TokenError, Tokens};
+pub use auth::{AuthError, JwksError, KeyError, TokenError, Tokens};
 pub use run::{RunError, Server};
 
 use axum::{

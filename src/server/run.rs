@@ -2,7 +2,7 @@
 
 use crate::{
     App, Site,
-    auth::Tokens,
+    auth::{AuthError, Tokens},
     config::Config,
     router,
     storage::{EmbeddedStorage, MigrationError, OpenError, load_migrations},
@@ -27,8 +27,8 @@ pub enum RunError {
     Migrations(#[from] MigrationError),
     #[error(transparent)]
     Open(#[from] OpenError),
-    #[error("the system has no randomness to give: {0}")]
-    Randomness(getrandom::Error),
+    #[error(transparent)]
+    Auth(#[from] AuthError),
     #[error("signals cannot be listened for: {0}")]
     Signal(io::Error),
     #[error("the server failed: {0}")]
@@ -51,12 +51,14 @@ impl Server {
             io::ErrorKind::AddrInUse => RunError::AddressInUse { address },
             _ => RunError::Bind { address, source },
         })?;
+        let tokens = Tokens::new(&config.auth)?;
+        tokens.start().await?;
         let migrations = load_migrations(&config.migrations)?;
         let storage = EmbeddedStorage::open(&config.database, &config.tables, &migrations)?;
         let (stop, stopped) = watch::channel(false);
         let app = App {
             storage: Arc::new(storage),
-            tokens: Tokens::new(&config.auth).map_err(RunError::Randomness)?,
+            tokens,
             limits: config.limits.clone(),
             connections: Arc::new(Semaphore::new(config.limits.max_connections)),
             stop: stopped,

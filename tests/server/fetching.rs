@@ -97,7 +97,7 @@ async fn a_pull_waits_for_news_and_no_longer() {
 #[tokio::test]
 async fn json_by_hand_is_enough() {
     let server = Running::new();
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = crate::peer::http();
     let post = |path: &str, body: &'static str| {
         let request = http.post(server.url(&format!("/sync/v1/{path}"))).bearer_auth(token("alice"));
         request.header("content-type", "application/json; charset=utf-8").body(body).send()

@@ -143,6 +143,6 @@ async fn a_socket_without_our_subprotocol_is_not_opened() {
         }
         assert!(connect_async(request).await.is_err(), "{offered:?}");
     }
-    let plain = reqwest::Client::builder().no_proxy().build().unwrap().get(server.url("/sync/v1/live")).send().await.unwrap();
+    let plain = crate::peer::http().get(server.url("/sync/v1/live")).send().await.unwrap();
     assert!(plain.status().is_client_error());
 }

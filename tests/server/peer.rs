@@ -7,12 +7,22 @@ use seaworthy_protocol::{
 };
 use seaworthy_server::{
     Tokens,
-    config::{AuthConfig, Secret},
+    config::{Audience, AuthConfig, Secret},
 };
 use std::time::Duration;
 
 pub fn auth(secret: &str, audience: &str) -> AuthConfig {
-    AuthConfig { issuer: "test".to_owned(), audience: audience.to_owned(), secret: Some(Secret(secret.to_owned())) }
+    AuthConfig {
+        issuer: "test".to_owned(),
+        audience: Audience(vec![audience.to_owned()]),
+        secret: Some(Secret(secret.to_owned())),
+        keys: Vec::new(),
+        jwks: None,
+    }
+}
+
+pub fn http() -> reqwest::Client {
+    seaworthy_server::http::client().no_proxy().build().unwrap()
 }
 
 pub fn token(subject: &str) -> String {
@@ -93,8 +103,7 @@ pub struct Peer {
 
 impl Peer {
     pub fn new(server: &Running, subject: &str, replica: u8) -> Self {
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { url: server.url("/sync/v1"), token: token(subject), replica: ReplicaId([replica; 16]), http, sequence: 0 }
+        Self { url: server.url("/sync/v1"), token: token(subject), replica: ReplicaId([replica; 16]), http: http(), sequence: 0 }
     }
 
     pub fn write(&mut self, changes: Changes) -> Transaction {

@@ -7,7 +7,7 @@ use crate::{
 use serde_json::json;
 
 fn http() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    crate::peer::http()
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ pub fn binary() -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SEAWORTHY_")) {
         command.env_remove(name);
     }
+    command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
     command
 }
 
@@ -45,11 +46,22 @@ pub struct Setup {
     pub dev: bool,
     /// More lines: sections.
     pub more: String,
+    /// The value of `audience`, as TOML.
+    pub audience: String,
+    /// More lines: tables of `[auth]`.
+    pub keys: String,
 }
 
 impl Setup {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), listen: "127.0.0.1:0".to_owned(), dev: false, more: String::new() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            listen: "127.0.0.1:0".to_owned(),
+            dev: false,
+            more: String::new(),
+            audience: "\"test\"".to_owned(),
+            keys: String::new(),
+        }
     }
 
     pub fn with(more: &str) -> Self {
@@ -64,9 +76,9 @@ impl Setup {
         let migrations = root().join("www/server/migrations");
         format!(
             "listen = {:?}\ndatabase = \"test.db\"\nmigrations = {migrations:?}\n{}\n\
-             [auth]\nissuer = \"test\"\naudience = \"test\"\nsecret = {SECRET:?}\n\
+             [auth]\nissuer = \"test\"\naudience = {}\nsecret = {SECRET:?}\n{}\
              [tables.lists]\nowner = \"owner_id\"\n[tables.todos]\nowner = \"owner_id\"\n",
-            self.listen, self.more
+            self.listen, self.more, self.audience, self.keys
         )
     }
 

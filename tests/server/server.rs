@@ -5,6 +5,8 @@
 mod fetching;
 mod hostile;
 mod isolation;
+mod issuer;
+mod keys;
 mod killing;
 mod peer;
 mod process;

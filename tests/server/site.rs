@@ -7,7 +7,7 @@ use crate::{
 use reqwest::{Method, Response};
 
 fn http() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    crate::peer::http()
 }
 
 fn header<'r>(response: &'r Response, name: &str) -> &'r str {

@@ -81,6 +81,26 @@ fn a_secret_is_required_and_never_shown() {
 }
 
 #[test]
+fn a_key_that_cannot_be_used_is_named_with_what_to_do() {
+    let keys = |lines: &str| broken("[tables.lists]", &format!("{lines}\n[tables.lists]"));
+    let private = include_str!("keys/rsa-other.pem");
+    let shown = keys(&format!("[[auth.keys]]\nkey = '''{private}'''"));
+    says(&shown, &["auth.keys", "entry 0", "private key", "-pubout"]);
+    assert!(!shown.contains(private.lines().nth(1).unwrap()));
+    says(&keys("[[auth.keys]]\nkid = \"a\""), &["auth.keys", "`key`", "`file`"]);
+    says(&keys("[[auth.keys]]\nkey = \"nonsense\""), &["auth.keys", "BEGIN PUBLIC KEY"]);
+    says(&keys("[[auth.keys]]\nfile = \"nowhere.pem\""), &["auth.keys", "nowhere.pem"]);
+    says(&keys("[[auth.keys]]\nkey = '{\"kty\":\"oct\",\"k\":\"c2hvcnQ\"}'"), &["too short", "32 bytes"]);
+    says(&keys("[[auth.keys]]\nkey = '{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"c2hvcnQ\"}'"), &["auth.keys", "broken"]);
+    says(&keys("[auth.jwks]\nurl = \"id.example.com\""), &["auth.jwks.url", "https://"]);
+    says(&keys("[auth.jwks]\nmax_age_ms = 1"), &["auth.jwks", "`url`", "`file`"]);
+    says(&keys("[auth.jwks]\nfile = \"nowhere.json\""), &["auth.jwks", "nowhere.json"]);
+    says(&keys("[auth.jwks]\nfile = \"a\"\ntimeout_ms = 1"), &["auth.jwks.timeout_ms", "between"]);
+    says(&broken("audience = \"test\"", "audience = []"), &["auth.audience", "empty"]);
+    says(&broken("audience = \"test\"", "audience = 7"), &["auth.audience", "a list of texts"]);
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     says(&failure(binary().args(["--config", "/nonexistent/seaworthy.toml"])), &["/nonexistent/seaworthy.toml", "--config"]);
 }

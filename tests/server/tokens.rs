@@ -110,7 +110,7 @@ async fn no_token_is_ever_logged() {
     let mut server = Setup::new();
     server.dev = true;
     let mut server = server.start();
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = crate::peer::http();
     let issued: Value = http.post(server.url("/dev/token")).json(&json!({ "user": "alice" })).send().await.unwrap().json().await.unwrap();
     let mut peer = Peer::new(&server, "alice", 1);
     let mut tokens: Vec<String> = bad().into_iter().map(|(_, token)| token).filter(|token| token.len() > 20).collect();

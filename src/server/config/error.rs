@@ -13,10 +13,25 @@ pub enum ConfigError {
     Source { place: String, problem: String },
     #[error("listen: {found:?} is not an address with a port. Write it like 127.0.0.1:8787 or [::]:8787")]
     Listen { found: String },
-    #[error("auth.secret is missing. Set it to at least 32 random bytes, best in the variable SEAWORTHY_AUTH__SECRET, or start with --dev to try things out")]
+    #[error(
+        "there is no key to check tokens with. Set auth.secret to at least 32 random bytes, best in the variable SEAWORTHY_AUTH__SECRET, \
+         or name the keys of your sign-in in [[auth.keys]] or [auth.jwks], or start with --dev to try things out"
+    )]
     NoSecret,
     #[error("auth.secret is too short. HS256 needs at least {least} bytes")]
     ShortSecret { least: usize },
+    #[error("auth.audience is empty. Write the `aud` of your tokens, or a list of those that are good")]
+    NoAudience,
+    #[error("auth.keys: entry {nth} (counted from 0) needs either `key`, a text with a PEM or a JWK, or `file`, a file with one")]
+    KeySource { nth: usize },
+    #[error("auth.keys: two keys have the kid {kid:?}. Give each its own")]
+    SameKid { kid: String },
+    #[error("auth.jwks needs either `url` or `file`")]
+    JwksSource,
+    #[error("auth.jwks.url is not an address that can be fetched. Write it like https://id.example.com/.well-known/jwks.json, without a user or a password")]
+    JwksUrl,
+    #[error("auth.jwks.{name} must lie between {least} and {most}")]
+    JwksBound { name: &'static str, least: u64, most: u64 },
     #[error("no table is synchronised. Add a section like [tables.todos] with owner = \"<column>\" or open = true")]
     NoTables,
     #[error("www: there is no folder {}. Build the web page first, or correct the path", path.display())]

@@ -23,7 +23,7 @@ fn what_is_left_out_has_a_safe_default() {
     assert_eq!(config.database, Path::new("data/seaworthy.db"));
     assert_eq!((config.dev, config.log, config.www), (false, LogFormat::Text, None));
     assert!(config.allowed_origins.is_empty());
-    assert_eq!((config.auth.issuer.as_str(), config.auth.audience.as_str()), ("seaworthy", "seaworthy"));
+    assert_eq!((config.auth.issuer.as_str(), config.auth.audience.0.join(",")), ("seaworthy", "seaworthy".to_owned()));
 }
 
 #[test]
