@@ -19,6 +19,10 @@ static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "-p", "seaworthy-server", "--target-dir"]).arg(folder.parent().unwrap());
+    // Build scripts of dependencies watch these: with ours they would run again, and everything above them be built anew.
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+        cargo.env_remove(name);
+    }
     if folder.ends_with("release") {
         cargo.arg("--release");
     }
