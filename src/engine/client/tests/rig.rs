@@ -285,7 +285,7 @@ impl Rig {
 }
 
 pub(super) fn transaction(id: TransactionId, sequence: Sequence) -> Transaction {
-    Transaction { id, sequence, base: None, schema_version: 3, after: Vec::new(), changes: Changes::default() }
+    Transaction { id, sequence, base: None, schema_version: 3, after: Vec::new(), policy: None, changes: Changes::default() }
 }
 
 pub(super) fn welcome_with(user: User, expires_in_ms: u64) -> ServerFrame {
