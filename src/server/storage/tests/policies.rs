@@ -319,3 +319,15 @@ fn more_rows_than_an_answer_holds_are_counted() {
     assert!(!shown.conflicts.is_empty() && shown.conflicts.len() < 40);
     assert_eq!(shown.conflicts.len() + shown.left_out as usize, 40);
 }
+
+#[test]
+fn results_that_would_not_fit_into_an_answer_come_with_the_next_push() {
+    let (mut server, mut writers) = replicas::<1>(Policy::Server, "");
+    server.sql("WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 30) INSERT INTO tags SELECT 'k', i, hex(zeroblob(100000)) FROM n");
+    let writes: Vec<_> = (1..=30).map(|n| writers[0].write(&format!("INSERT INTO tags VALUES ('k', {n}, 'mine')"))).collect();
+    let first = writers[0].push(&mut server, &writes);
+    assert!((20..30).contains(&first.len()), "{}", first.len());
+    let rest = writers[0].push(&mut server, &writes[first.len()..]);
+    assert_eq!(first.len() + rest.len(), 30);
+    assert!(first.iter().chain(&rest).all(|outcome| code(outcome) == "discarded" && data(outcome).conflicts.len() == 1));
+}
