@@ -129,7 +129,8 @@ export class Core implements Runner<'database'>, ConnectionListener {
       case 'rejected':
         for (const write of event.writes) {
           this.writes.noteRejected(write);
-          this.events.emit('rejected', this.writes.toRejected(write));
+          // The table's policy lets the server's row stand: the write is kept, and nobody is alarmed.
+          if (write.code !== 'discarded') this.events.emit('rejected', this.writes.toRejected(write));
         }
         break;
       case 'error':

@@ -46,4 +46,4 @@ export type { TokenCallback } from './token.js';
 export type { Transaction, TransactionOptions } from './transaction.js';
 export { uuid } from './uuid.js';
 export type { Bindable, SqlValue } from './value.js';
-export type { ConfirmOptions, PendingWrite, RejectedWrite, RowChange } from './writes.js';
+export type { ConfirmOptions, Conflict, PendingWrite, RejectedWrite, RowChange } from './writes.js';

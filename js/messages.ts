@@ -80,6 +80,16 @@ export interface PendingMessage {
   readonly changes: readonly RowChangeMessage[];
 }
 
+/** A row over which the server refused a write, without its key. */
+export interface ConflictMessage {
+  readonly table: string;
+  readonly kind: 'data' | 'not_found' | 'exists';
+  readonly key: Readonly<Record<string, TaggedValue>>;
+  readonly base: Readonly<Record<string, TaggedValue>> | null;
+  readonly local: Readonly<Record<string, TaggedValue>> | null;
+  readonly remote: Readonly<Record<string, TaggedValue>> | null;
+}
+
 /** A write that the server refused. */
 export interface RejectedMessage {
   readonly id: string;
@@ -88,6 +98,7 @@ export interface RejectedMessage {
   readonly position: number;
   readonly committed_at_ms: number;
   readonly changes: readonly RowChangeMessage[];
+  readonly conflicts?: readonly ConflictMessage[];
 }
 
 /** What became of a write. */

@@ -221,6 +221,28 @@ test('a refused write rejects its confirmation, and the event carries its rows',
   assert.deepEqual(refused, [['forbidden', new Uint8Array([1, 2])]]);
 });
 
+test('a discarded write rejects its confirmation without an event', async () => {
+  const { db, receipt } = await written();
+  let events = 0;
+  db.on('rejected', () => {
+    events += 1;
+  });
+  const waiting = receipt.confirmed();
+  worker().say({ type: 'rejected', writes: [{ ...REJECTED, code: 'discarded' }] });
+  await assert.rejects(waiting, (error) => error instanceof WriteRejected && error.reason === 'discarded');
+  assert.equal(events, 0);
+});
+
+test('a conflict shows its rows with the values of the application', async () => {
+  const { db } = await written();
+  const seen: unknown[] = [];
+  db.on('rejected', ({ conflicts }) => seen.push(...conflicts));
+  const remote = { title: { integer: '9007199254740993' } };
+  const conflict = { table: 'todos', kind: 'data', key: { id: 't' }, base: { title: 'a' }, local: null, remote } as const;
+  worker().say({ type: 'rejected', writes: [{ ...REJECTED, code: 'conflict', conflicts: [conflict] }] });
+  assert.deepEqual(seen, [{ ...conflict, remote: { title: 9007199254740993n } }]);
+});
+
 test('a confirmation that takes too long times out, and one that is aborted stops', async () => {
   const { receipt } = await written();
   const late = receipt.confirmed({ timeout: 50 });

@@ -1,6 +1,6 @@
 import type { Connection } from './connection.js';
 import { ConfirmTimeout, SeaworthyError, WriteRejected } from './errors.js';
-import type { PendingMessage, RejectedMessage, RowChangeMessage, TaggedValue } from './messages.js';
+import type { ConflictMessage, PendingMessage, RejectedMessage, RowChangeMessage, TaggedValue } from './messages.js';
 import { Receipt } from './receipt.js';
 import { columnKind, decodeAs } from './rows.js';
 import type { Schema } from './schema.js';
@@ -34,6 +34,24 @@ export interface RowChange {
 }
 
 /**
+ * A row over which a write was refused, because others had changed it.
+ * @example
+ * const describe = ({ table, base, local, remote }: Conflict) => [table, base, local, remote];
+ */
+export interface Conflict {
+  readonly table: string;
+  /** `data`: it has other values; `not_found`: it is gone; `exists`: it was there already. */
+  readonly kind: 'data' | 'not_found' | 'exists';
+  readonly key: Readonly<Record<string, unknown>>;
+  /** The cells of the write as they were before it; `null` for an insert. */
+  readonly base: Readonly<Record<string, unknown>> | null;
+  /** The cells that the write wanted; `null` for a delete. */
+  readonly local: Readonly<Record<string, unknown>> | null;
+  /** The server's row; `null` where it has none. */
+  readonly remote: Readonly<Record<string, unknown>> | null;
+}
+
+/**
  * A write that the server has not confirmed.
  * @example
  * for (const write of await db.writes.pending()) console.log(write.committedAt, write.changes.length);
@@ -55,11 +73,13 @@ export interface PendingWrite {
  */
 export class RejectedWrite {
   readonly id: string;
-  /** A stable word: `forbidden`, `constraint`, `foreign_key`, `row_deleted`, … */
+  /** A stable word: `forbidden`, `constraint`, `foreign_key`, `row_deleted`, `conflict`, `discarded`, … */
   readonly reason: string;
   /** The server's words. */
   readonly message: string;
   readonly changes: readonly RowChange[];
+  /** The rows that others had changed meanwhile, where that is the reason (`conflict`, `discarded`). */
+  readonly conflicts: readonly Conflict[];
   readonly #writes: Writes;
 
   constructor(message: RejectedMessage, schema: Schema, writes: Writes) {
@@ -67,6 +87,7 @@ export class RejectedWrite {
     this.reason = message.code;
     this.message = message.message;
     this.changes = decodeChanges(message.changes, schema);
+    this.conflicts = (message.conflicts ?? []).map((conflict) => decodeConflict(conflict, schema));
     this.#writes = writes;
   }
 
@@ -221,11 +242,19 @@ function pendingWrite(message: PendingMessage, schema: Schema): PendingWrite {
 }
 
 function decodeChanges(changes: readonly RowChangeMessage[], schema: Schema): readonly RowChange[] {
-  return changes.map(({ table, op, key, old, new: after }) => {
-    const decode = (cells: Readonly<Record<string, TaggedValue>> = {}): Readonly<Record<string, unknown>> =>
-      Object.fromEntries(Object.entries(cells).map(([column, value]) => [column, decodeAs(columnKind(schema, table, column), untag(value))]));
+  return changes.map(({ table, op, key, old = {}, new: after = {} }) => {
+    const decode = (cells: Readonly<Record<string, TaggedValue>>) => decodeCells(cells, table, schema);
     return { table, op, key: decode(key), old: decode(old), new: decode(after) };
   });
+}
+
+function decodeConflict({ table, kind, key, base, local, remote }: ConflictMessage, schema: Schema): Conflict {
+  const decode = (cells: Readonly<Record<string, TaggedValue>> | null) => cells && decodeCells(cells, table, schema);
+  return { table, kind, key: decodeCells(key, table, schema), base: decode(base), local: decode(local), remote: decode(remote) };
+}
+
+function decodeCells(cells: Readonly<Record<string, TaggedValue>>, table: string, schema: Schema): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(cells).map(([column, value]) => [column, decodeAs(columnKind(schema, table, column), untag(value))]));
 }
 
 /** JSON's tags for what JSON cannot hold, taken off. */

@@ -72,6 +72,8 @@ export type Transaction = {
   schema_version: number,
   /** Pending transactions that it builds on. If one of them is rejected, so is this. */
   after?: Array<Sequence>,
+  /** A policy that it asks for where the tables' own are laxer. It never makes one laxer. */
+  policy?: Policy,
   /** What it changed, as captured at COMMIT. */
   changes: Changes,
 };
@@ -128,6 +130,8 @@ export type Outcome = { "applied": {
     code: string,
     /** For people: what to do. */
     message: string,
+    /** The rows in question, for `discarded` and `conflict`. */
+    data?: RejectData,
 } } | { "retry_later": {
     /** When to try again, in milliseconds. */
     retry_after_ms: number,
@@ -147,7 +151,39 @@ export type RowKey = {
 };
 
 /** Stable reasons of a rejection. */
-export type RejectCode = "forbidden" | "constraint" | "foreign_key" | "row_deleted" | "key_exists" | "depends_on" | "schema" | "bad_value";
+export type RejectCode = "forbidden" | "constraint" | "foreign_key" | "row_deleted" | "key_exists" | "depends_on" | "schema" | "bad_value" | "discarded" | "conflict";
+
+/** Why a transaction was rejected as `discarded` or `conflict`. */
+export type RejectData = {
+  /** The strictest policy among the conflicting rows, which decided. */
+  policy: Policy,
+  /** The conflicting rows. */
+  conflicts: Array<Conflict>,
+  /** How many more there were. */
+  left_out: number,
+};
+
+/** A row over which a transaction was rejected. Its images leave the key out. */
+export type Conflict = {
+  /** The table. */
+  table: string,
+  /** How they met. */
+  kind: ConflictKind,
+  /** The primary key, by column. */
+  key: { [key in string]: Value },
+  /** The cells that the writer changed or deleted, as it saw them; none for an insert. */
+  base: { [key in string]: Value } | null,
+  /** The same cells as the writer wanted them; none for a delete. */
+  local: { [key in string]: Value } | null,
+  /** The whole row as the server has it; none if there is no such row for this writer. */
+  remote: { [key in string]: Value } | null,
+};
+
+/** How a change met what the server has. */
+export type ConflictKind = "data" | "not_found" | "exists";
+
+/** What becomes of a transaction that meets another writer's change. Later ones are stricter. */
+export type Policy = "rebase" | "server" | "manual" | "fail";
 
 /** Over fetch only: asks for the next checkpoint. */
 export type Pull = {

@@ -3,7 +3,7 @@
 //! Only what one frame can say about itself is judged here. Whether it may come now, and whether its
 //! sender may do it, is for the engine and the server.
 
-use crate::{ClientFrame, DecodeError, Push, Rows, Sequence, ServerFrame, Transaction, changeset, fingerprint, limits};
+use crate::{ClientFrame, DecodeError, Outcome, Push, Results, Rows, Sequence, ServerFrame, Transaction, changeset, fingerprint, limits};
 use std::collections::HashSet;
 
 pub(crate) fn check_client(frame: &ClientFrame) -> Result<(), DecodeError> {
@@ -17,7 +17,7 @@ pub(crate) fn check_client(frame: &ClientFrame) -> Result<(), DecodeError> {
 
 pub(crate) fn check_server(frame: &ServerFrame) -> Result<(), DecodeError> {
     match frame {
-        ServerFrame::Results(results) => at_most("results", results.results.len(), limits::MAX_PUSH_TRANSACTIONS),
+        ServerFrame::Results(results) => check_results(results),
         ServerFrame::Rows(rows) => check_rows(rows),
         ServerFrame::Welcome(_) | ServerFrame::Checkpoint(_) | ServerFrame::Error(_) | ServerFrame::Pong(_) => Ok(()),
     }
@@ -57,6 +57,14 @@ fn check_transaction(transaction: &Transaction) -> Result<(), DecodeError> {
 
 fn bad(transaction: &Transaction, reason: &'static str) -> DecodeError {
     DecodeError::BadTransaction { sequence: transaction.sequence.0, reason }
+}
+
+fn check_results(results: &Results) -> Result<(), DecodeError> {
+    at_most("results", results.results.len(), limits::MAX_PUSH_TRANSACTIONS)?;
+    results.results.iter().try_for_each(|result| match &result.outcome {
+        Outcome::Rejected { data: Some(data), .. } => at_most("conflicts", data.conflicts.len(), limits::MAX_CONFLICTS),
+        _ => Ok(()),
+    })
 }
 
 fn check_rows(rows: &Rows) -> Result<(), DecodeError> {

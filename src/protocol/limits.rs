@@ -33,6 +33,12 @@ pub const MAX_TABLES: usize = 1000;
 pub const MAX_NAME_BYTES: usize = 512;
 /// Most sequences in a transaction's `after`. One statement may touch a row of every transaction that waits.
 pub const MAX_AFTER: usize = 100_000;
+/// Most rows that a rejection shows.
+pub const MAX_CONFLICTS: usize = 1000;
+/// A rejection shows no further rows when the values of those that it shows would exceed this many bytes.
+pub const MAX_CONFLICT_BYTES: usize = 256 * 1024;
+/// The results of a push end early when the values of the rows in them exceed this many bytes.
+pub const TARGET_RESULTS_BYTES: usize = 4 * 1024 * 1024;
 /// Longest time a `pull` over fetch may be held open, in milliseconds.
 pub const MAX_PULL_WAIT_MS: u64 = 25_000;
 /// Longest bearer token, in bytes.

@@ -1,9 +1,10 @@
 //! Local writes on their way to the server, and what became of each.
 //!
 //! They exist so that a write has one identity and one outcome for ever, however often it is sent. An
-//! outcome says what the server decided; it never carries rows, which come with the next checkpoint.
+//! outcome says what the server decided; it never carries rows to apply, which come with the next
+//! checkpoint. The rows of a rejection are there to be looked at.
 
-use crate::{Changes, Cursor, Position, ReplicaId, Sequence, TransactionId, Value};
+use crate::{Changes, Cursor, Policy, Position, RejectData, ReplicaId, Sequence, TransactionId, Value};
 use serde::{Deserialize, Serialize};
 
 /// Local transactions, oldest first.
@@ -33,6 +34,10 @@ pub struct Transaction {
     /// Pending transactions that it builds on. If one of them is rejected, so is this.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<Sequence>,
+    /// A policy that it asks for where the tables' own are laxer. It never makes one laxer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub policy: Option<Policy>,
     /// What it changed, as captured at COMMIT.
     pub changes: Changes,
 }
@@ -80,6 +85,10 @@ pub enum Outcome {
         code: String,
         /// For people: what to do.
         message: String,
+        /// The rows in question, for `discarded` and `conflict`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        data: Option<RejectData>,
     },
     /// Not decided. It ends the batch: nothing after it was looked at.
     RetryLater {
@@ -128,6 +137,10 @@ pub enum RejectCode {
     Schema,
     /// A value that the server's database cannot store.
     BadValue,
+    /// It met another writer's change, and the policy `server` lets that stand. Kept, and nobody is alarmed.
+    Discarded,
+    /// It met another writer's change, under the policy `fail` or `manual`.
+    Conflict,
 }
 
 impl RejectCode {
@@ -142,6 +155,8 @@ impl RejectCode {
             Self::DependsOn => "depends_on",
             Self::Schema => "schema",
             Self::BadValue => "bad_value",
+            Self::Discarded => "discarded",
+            Self::Conflict => "conflict",
         }
     }
 }

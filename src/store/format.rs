@@ -35,13 +35,15 @@ pub(crate) const MIGRATIONS: &[&str] = &[
         masked INTEGER NOT NULL DEFAULT 0,
         position INTEGER,
         reject_code TEXT,
-        reject_message TEXT
+        reject_message TEXT,
+        reject_data TEXT
     );
     CREATE TABLE seaworthy_rejected (
         id BLOB NOT NULL PRIMARY KEY,
         position INTEGER NOT NULL,
         code TEXT NOT NULL,
         message TEXT NOT NULL,
+        data TEXT,
         columns TEXT NOT NULL,
         seen BLOB NOT NULL,
         committed_at_ms INTEGER NOT NULL

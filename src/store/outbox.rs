@@ -222,6 +222,7 @@ fn to_transaction(row: &Row<'_>) -> Result<Transaction, StoreError> {
         base,
         schema_version: row.get(4)?,
         after: after_from_text(row.get::<_, Option<String>>(5)?.as_deref()),
+        policy: None,
         changes: parse_changes(&row.get::<_, String>(6)?, row.get_ref(7)?.as_blob().unwrap_or_default())?,
     })
 }

@@ -4,7 +4,7 @@ use crate::outbox::parse_changes;
 use crate::request::Receipt;
 use crate::{Stamp, StoreError, apply, store::Store, trigger};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use seaworthy_protocol::{Changes, Position, TransactionId};
+use seaworthy_protocol::{Changes, Conflict, Position, RejectData, TransactionId};
 use serde::Serialize;
 
 /// How many confirmed transactions are remembered for [`Store::fate`].
@@ -25,6 +25,8 @@ pub struct RejectedWrite {
     pub committed_at_ms: i64,
     /// What it had changed, one object per row.
     pub changes: Changes,
+    /// The rows over which it was rejected, where others had written: as it saw them, as it wanted them, and as the server had them.
+    pub conflicts: Vec<Conflict>,
 }
 
 /// What became of a transaction.
@@ -44,7 +46,7 @@ pub enum Fate {
     Unknown,
 }
 
-const COLUMNS: &str = "id, code, message, position, committed_at_ms, columns, seen";
+const COLUMNS: &str = "id, code, message, position, committed_at_ms, columns, seen, data";
 
 impl Store {
     /// Every rejected write that is kept, oldest decision first.
@@ -112,8 +114,8 @@ impl Store {
 
 /// Moves an outbox entry to the rejected ones.
 pub(crate) fn keep(conn: &Connection, ordinal: i64) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT OR REPLACE INTO seaworthy_rejected (id, position, code, message, columns, seen, committed_at_ms)
-        SELECT id, position, reject_code, reject_message, columns, seen, committed_at_ms FROM seaworthy_outbox WHERE ordinal = ?1";
+    const SQL: &str = "INSERT OR REPLACE INTO seaworthy_rejected (id, position, code, message, data, columns, seen, committed_at_ms)
+        SELECT id, position, reject_code, reject_message, reject_data, columns, seen, committed_at_ms FROM seaworthy_outbox WHERE ordinal = ?1";
     conn.prepare_cached(SQL)?.execute([ordinal])?;
     Ok(())
 }
@@ -138,6 +140,9 @@ fn remove(conn: &Connection, id: TransactionId) -> Result<usize, StoreError> {
 }
 
 fn from_row(row: &Row<'_>) -> Result<RejectedWrite, StoreError> {
+    let data: Option<String> = row.get(7)?;
+    let damaged = |error: serde_json::Error| StoreError::Corrupt { message: format!("seaworthy_rejected: {error}") };
+    let data: Option<RejectData> = data.as_deref().map(serde_json::from_str).transpose().map_err(damaged)?;
     Ok(RejectedWrite {
         id: TransactionId(row.get(0)?),
         code: row.get(1)?,
@@ -145,5 +150,6 @@ fn from_row(row: &Row<'_>) -> Result<RejectedWrite, StoreError> {
         position: Position(row.get::<_, i64>(3)? as u64),
         committed_at_ms: row.get(4)?,
         changes: parse_changes(&row.get::<_, String>(5)?, row.get_ref(6)?.as_blob().unwrap_or_default())?,
+        conflicts: data.map_or_else(Vec::new, |data| data.conflicts),
     })
 }

@@ -148,18 +148,19 @@ impl Store {
 
     /// Persists outcomes. No synced table is touched.
     pub fn record(&mut self, results: &[TransactionResult]) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE seaworthy_outbox SET position = ?2, reject_code = ?3, reject_message = ?4 WHERE ordinal = ?1";
+        const SQL: &str = "UPDATE seaworthy_outbox SET position = ?2, reject_code = ?3, reject_message = ?4, reject_data = ?5 WHERE ordinal = ?1";
         self.refuse_open()?;
         let mut decided = Vec::new();
         let transaction = self.conn.unchecked_transaction()?;
         for result in results {
             let Some(ordinal) = self.outbox.undecided(result.sequence) else { continue };
-            let (position, code, message) = match &result.outcome {
-                Outcome::Applied { position } | Outcome::Merged { position, .. } => (*position, None, None),
-                Outcome::Rejected { position, code, message } => (*position, Some(code), Some(message)),
+            let (position, code, message, data) = match &result.outcome {
+                Outcome::Applied { position } | Outcome::Merged { position, .. } => (*position, None, None, None),
+                Outcome::Rejected { position, code, message, data } => (*position, Some(code), Some(message), data.as_ref()),
                 Outcome::RetryLater { .. } | Outcome::Gap { .. } | Outcome::IdentityReused => continue,
             };
-            transaction.prepare_cached(SQL)?.execute(params![ordinal, position.0 as i64, code, message])?;
+            let data = data.map(serde_json::to_string).transpose().map_err(|e| StoreError::Corrupt { message: e.to_string() })?;
+            transaction.prepare_cached(SQL)?.execute(params![ordinal, position.0 as i64, code, message, data])?;
             decided.push((ordinal, Decided { position, rejected: code.is_some() }));
         }
         transaction.commit()?;

@@ -120,7 +120,7 @@ pub fn applied(position: Position) -> Outcome {
 }
 
 pub fn rejected(position: Position) -> Outcome {
-    Outcome::Rejected { position, code: "forbidden".into(), message: "not yours".into() }
+    Outcome::Rejected { position, code: "forbidden".into(), message: "not yours".into(), data: None }
 }
 
 /// `op table key column=value …`, with `*` before indirect changes.

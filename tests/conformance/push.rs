@@ -1,7 +1,7 @@
 //! Scenarios 9 and 11 at the store: results, ends, rejected writes.
 
 use crate::fixture::{Fixture, applied, rejected};
-use seaworthy_protocol::{ReplicaId, Sequence};
+use seaworthy_protocol::{Conflict, ConflictKind, Outcome, Policy, Position, RejectCode, RejectData, ReplicaId, Sequence, Value};
 use seaworthy_store::{Call, Fate};
 
 #[test]
@@ -93,6 +93,41 @@ fn a_rejected_write_can_be_edited_by_a_new_write_and_discarded() {
     f.store.discard(kept[0].id).unwrap();
     assert_eq!(f.store.counts().unwrap().rejected, 0);
     assert_eq!(f.store.fate(kept[0].id).unwrap(), Fate::Unknown);
+}
+
+fn refused(code: RejectCode) -> impl FnOnce(Position) -> Outcome {
+    let cells = |title: &str| [("title".to_owned(), Value::from(title)), ("n".to_owned(), Value::Integer(i64::MAX))].into();
+    let key = [("id".to_owned(), Value::Blob(vec![0, 255]))].into();
+    let conflict = Conflict { table: "todos".into(), kind: ConflictKind::Data, key, base: Some(cells("A")), local: Some(cells("B")), remote: None };
+    let data = RejectData { policy: Policy::Fail, conflicts: vec![conflict], left_out: 0 };
+    move |position| Outcome::Rejected { position, code: code.as_str().into(), message: "meanwhile".into(), data: Some(data) }
+}
+
+#[test]
+fn a_conflict_keeps_its_rows_and_can_be_made_again_on_top_of_what_came() {
+    for code in [RejectCode::Conflict, RejectCode::Discarded] {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || rusqlite::Connection::open(dir.path().join("db")).unwrap();
+        let mut f = Fixture::on(open(), crate::fixture::SCHEMA);
+        let given = f.todos(&[("a", "A")], &[]);
+        f.checkpoint(&[given]);
+        f.exec(&["UPDATE todos SET title = 'B'"]);
+        f.decide(1, refused(code));
+        f.store.close().unwrap();
+        // The outcome is known, its checkpoint has not come: both survive.
+        let mut f = Fixture::on(open(), crate::fixture::SCHEMA);
+        let theirs = f.todos(&[("a", "theirs")], &[]);
+        let ended = f.checkpoint_at(9, &[theirs], false);
+        let kept = f.store.rejected().unwrap();
+        assert_eq!(kept, ended.rejected);
+        assert_eq!(kept[0].code, code.as_str());
+        let Outcome::Rejected { data: Some(data), .. } = refused(code)(Position(9)) else { unreachable!() };
+        assert_eq!(kept[0].conflicts, data.conflicts);
+        assert_eq!(f.titles(), ["a=theirs"]);
+        let stamp = f.stamp();
+        f.store.retry(kept[0].id, stamp).unwrap();
+        assert_eq!(f.last_changes(), ["update todos a title:theirs>B"]);
+    }
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! One sample or more of every frame, with the values that encoders get wrong.
 
 use seaworthy_protocol::{
-    Changes, Checkpoint, ClientFrame, Cursor, DecodeError, Epoch, ErrorCode, ErrorFrame, Format, Hello, Incarnation, Op, Outcome, Ping, Pong, Position, Pull,
-    Push, RejectCode, ReplicaId, Results, RowChange, RowKey, Rows, Sequence, ServerFrame, TableChanges, TokenRenewal, Transaction, TransactionId,
-    TransactionResult, Value, Welcome, decode_client, decode_server, encode_client, encode_server,
+    Changes, Checkpoint, ClientFrame, Conflict, ConflictKind, Cursor, DecodeError, Epoch, ErrorCode, ErrorFrame, Format, Hello, Image, Incarnation, Op,
+    Outcome, Ping, Policy, Pong, Position, Pull, Push, RejectCode, RejectData, ReplicaId, Results, RowChange, RowKey, Rows, Sequence, ServerFrame,
+    TableChanges, TokenRenewal, Transaction, TransactionId, TransactionResult, Value, Welcome, decode_client, decode_server, encode_client, encode_server,
 };
 
 /// A frame of either side.
@@ -66,6 +66,7 @@ fn first_transaction() -> Transaction {
         base: None,
         schema_version: 0,
         after: Vec::new(),
+        policy: None,
         changes: Changes { tables: vec![table] },
     }
 }
@@ -84,6 +85,7 @@ fn second_transaction() -> Transaction {
         base: Some(CURSOR),
         schema_version: 3,
         after: vec![Sequence(7)],
+        policy: Some(Policy::Fail),
         changes: Changes { tables: vec![todos, members] },
     }
 }
@@ -114,12 +116,34 @@ fn outcomes() -> Vec<TransactionResult> {
     let outcomes = [
         Outcome::Applied { position: Position(43) },
         Outcome::Merged { position: Position(9_007_199_254_740_991), dropped },
-        Outcome::Rejected { position: Position(43), code: RejectCode::Forbidden.as_str().into(), message: "the list belongs to another user".into() },
+        Outcome::Rejected {
+            position: Position(43),
+            code: RejectCode::Forbidden.as_str().into(),
+            message: "the list belongs to another user".into(),
+            data: None,
+        },
+        Outcome::Rejected { position: Position(43), code: RejectCode::Conflict.as_str().into(), message: "others wrote".into(), data: Some(conflicts()) },
         Outcome::RetryLater { retry_after_ms: 500, message: "the server is busy".into() },
         Outcome::Gap { expected: Sequence(7) },
         Outcome::IdentityReused,
     ];
     (7..).zip(outcomes).map(|(sequence, outcome)| TransactionResult { sequence: Sequence(sequence), outcome }).collect()
+}
+
+fn conflicts() -> RejectData {
+    let image = |cells: &[(&str, Value)]| -> Image { cells.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect() };
+    let todo = |kind, id: &str, base, local, remote| Conflict { table: "todos".into(), kind, key: image(&[("id", id.into())]), base, local, remote };
+    let conflicts = vec![
+        todo(
+            ConflictKind::Data,
+            "t1",
+            Some(image(&[("done", 0.into())])),
+            Some(image(&[("done", 1.into())])),
+            Some(image(&[("done", 2.into()), ("title", "Soy milk".into())])),
+        ),
+        todo(ConflictKind::NotFound, "t0", Some(image(&[("done", 1.into()), ("title", "Old".into())])), None, None),
+    ];
+    RejectData { policy: Policy::Fail, conflicts, left_out: 3 }
 }
 
 fn rows() -> Rows {

@@ -54,7 +54,7 @@ pub fn delete(id: &str, owner: &str) -> Changes {
 pub fn transaction(replica: ReplicaId, sequence: u64, changes: Changes) -> Transaction {
     let mut id = replica.0;
     id[8..].copy_from_slice(&sequence.to_be_bytes());
-    Transaction { id: TransactionId(id), sequence: Sequence(sequence), base: None, schema_version: 1, after: vec![], changes }
+    Transaction { id: TransactionId(id), sequence: Sequence(sequence), base: None, schema_version: 1, after: vec![], policy: None, changes }
 }
 
 pub fn pull_frame(replica: ReplicaId, cursor: Option<Cursor>, wait_ms: u64) -> ClientFrame {

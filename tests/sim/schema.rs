@@ -90,7 +90,7 @@ pub fn migrations() -> Vec<Migration> {
 
 /// What the server serves to whom.
 pub fn served() -> Served {
-    let config = |shape: &Shape| TableConfig { owner: shape.owner.map(str::to_owned), open: shape.owner.is_none(), columns: None, keys: None };
+    let config = |shape: &Shape| TableConfig { owner: shape.owner.map(str::to_owned), open: shape.owner.is_none(), ..TableConfig::default() };
     SHAPES.iter().map(|shape| (shape.name.to_owned(), config(shape))).collect()
 }
 

@@ -89,14 +89,17 @@ pub fn changes() -> impl Strategy<Value = Changes> {
 
 fn transaction(sequence: u64) -> impl Strategy<Value = Transaction> {
     let after = if sequence > 1 { vec(1..sequence, 0..3).boxed() } else { Just(Vec::new()).boxed() };
-    (id(), proptest::option::of(cursor()), any::<u32>(), after, changes()).prop_map(move |(id, base, schema_version, after, changes)| Transaction {
-        id: TransactionId(id),
-        sequence: Sequence(sequence),
-        base,
-        schema_version,
-        after: after.into_iter().map(Sequence).collect(),
-        changes,
-    })
+    (id(), proptest::option::of(cursor()), any::<u32>(), after, proptest::option::of(policy()), changes()).prop_map(
+        move |(id, base, schema_version, after, policy, changes)| Transaction {
+            id: TransactionId(id),
+            sequence: Sequence(sequence),
+            base,
+            schema_version,
+            after: after.into_iter().map(Sequence).collect(),
+            policy,
+            changes,
+        },
+    )
 }
 
 fn push() -> impl Strategy<Value = Push> {
@@ -128,12 +131,33 @@ pub fn client_frame() -> impl Strategy<Value = ClientFrame> {
     ]
 }
 
+fn policy() -> impl Strategy<Value = Policy> {
+    prop_oneof![Just(Policy::Rebase), Just(Policy::Server), Just(Policy::Manual), Just(Policy::Fail)]
+}
+
+fn image() -> impl Strategy<Value = Image> {
+    btree_map(name(), value(), 0..3)
+}
+
+fn reject_data() -> impl Strategy<Value = RejectData> {
+    let kind = prop_oneof![Just(ConflictKind::Data), Just(ConflictKind::NotFound), Just(ConflictKind::Exists)];
+    let side = || proptest::option::of(image());
+    let conflict =
+        (name(), kind, image(), side(), side(), side()).prop_map(|(table, kind, key, base, local, remote)| Conflict { table, kind, key, base, local, remote });
+    (policy(), vec(conflict, 0..3), any::<u32>()).prop_map(|(policy, conflicts, left_out)| RejectData { policy, conflicts, left_out })
+}
+
 fn outcome() -> impl Strategy<Value = Outcome> {
     let dropped = vec((name(), vec(value(), 1..3)).prop_map(|(table, key)| RowKey { table, key }), 0..3);
     prop_oneof![
         counter().prop_map(|position| Outcome::Applied { position: Position(position) }),
         (counter(), dropped).prop_map(|(position, dropped)| Outcome::Merged { position: Position(position), dropped }),
-        (counter(), name(), any::<String>()).prop_map(|(position, code, message)| Outcome::Rejected { position: Position(position), code, message }),
+        (counter(), name(), any::<String>(), proptest::option::of(reject_data())).prop_map(|(position, code, message, data)| Outcome::Rejected {
+            position: Position(position),
+            code,
+            message,
+            data
+        }),
         (counter(), any::<String>()).prop_map(|(retry_after_ms, message)| Outcome::RetryLater { retry_after_ms, message }),
         counter().prop_map(|expected| Outcome::Gap { expected: Sequence(expected) }),
         Just(Outcome::IdentityReused),

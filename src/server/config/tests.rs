@@ -2,6 +2,7 @@
 
 use super::{Config, ConfigError, Flags, LogFormat};
 use clap::Parser;
+use seaworthy_protocol::Policy;
 use std::path::Path;
 
 const SECRET: &str = "secret = \"0123456789abcdef0123456789abcdef\"";
@@ -31,6 +32,16 @@ fn paths_of_the_file_are_relative_to_it_and_those_of_flags_are_not() {
     let toml = format!("database = \"x/y.db\"\n[auth]\n{SECRET}\n[tables.t]\nopen = true");
     assert_eq!(load(&toml, &[]).unwrap().database, Path::new("x/y.db"));
     assert_eq!(load(&toml, &["--database", "z.db"]).unwrap().database, Path::new("z.db"));
+}
+
+#[test]
+fn a_table_may_have_a_policy_and_rebases_without_one() {
+    let with = |line: &str| load(&format!("[auth]\n{SECRET}\n[tables.t]\nopen = true\n{line}"), &[]);
+    assert_eq!(with("").unwrap().tables["t"].conflict, Policy::Rebase);
+    for (name, policy) in [("rebase", Policy::Rebase), ("server", Policy::Server), ("fail", Policy::Fail), ("manual", Policy::Manual)] {
+        assert_eq!(with(&format!("conflict = {name:?}")).unwrap().tables["t"].conflict, policy);
+    }
+    assert!(matches!(with("conflict = \"mine\""), Err(ConfigError::Source { .. })));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Applies one pushed transaction under the policy `rebase`, inside the caller's savepoint.
+//! Applies one pushed transaction, its conflicts decided, as the policy `rebase` says, inside the caller's savepoint.
 //!
 //! Inserts and updates go first and deletes last, so that a cascade finds children where the
 //! transaction left them. A row that meets a UNIQUE constraint waits until the row in its way has

@@ -4,7 +4,7 @@
 //! replicate, or a key that is not the server's.
 
 use super::stream::{Stream, Streams};
-use seaworthy_protocol::{Changes, Op, RejectCode, RowChange, RowKey, TableChanges, Value};
+use seaworthy_protocol::{Changes, Op, RejectCode, RejectData, RowChange, RowKey, TableChanges, Value};
 use std::collections::HashSet;
 
 /// Why a transaction is not accepted.
@@ -14,12 +14,14 @@ pub struct Rejection {
     pub code: RejectCode,
     /// For people: what to do. Holds names, never values.
     pub message: String,
+    /// The rows in question.
+    pub data: Option<RejectData>,
 }
 
 impl Rejection {
     /// A rejection.
     pub fn new(code: RejectCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), data: None }
     }
 }
 
@@ -36,6 +38,8 @@ pub struct Change<'s> {
     pub key: Vec<Value>,
     /// The cells to set besides the key: names of the stream's columns with values.
     pub cells: Vec<(&'s str, Value)>,
+    /// The cells besides the key as the writer saw them before.
+    pub seen: Vec<(&'s str, Value)>,
 }
 
 impl Change<'_> {
@@ -102,6 +106,7 @@ fn change<'s>(stream: &'s Stream, columns: &[Known<'s>], row: &RowChange) -> Res
     }
     let mut key = vec![Value::Null; stream.key.len()];
     let mut cells = Vec::new();
+    let mut seen = Vec::new();
     for (at, column) in columns.iter().enumerate() {
         match (column.key_at, row.new.get(at)) {
             (Some(key_at), new) => {
@@ -111,9 +116,11 @@ fn change<'s>(stream: &'s Stream, columns: &[Known<'s>], row: &RowChange) -> Res
                     return Err(schema(format!("{}: a change of key is a delete and an insert", stream.name)));
                 }
             }
-            (None, Some(Some(value))) => cells.push((column.name, value.clone())),
-            (None, _) => {}
+            (None, new) => {
+                cells.extend(new.cloned().flatten().map(|value| (column.name, value)));
+                seen.extend(row.old.get(at).cloned().flatten().map(|value| (column.name, value)));
+            }
         }
     }
-    Ok(Change { stream, op: row.op, indirect: row.indirect, key, cells })
+    Ok(Change { stream, op: row.op, indirect: row.indirect, key, cells, seen })
 }

@@ -6,8 +6,11 @@
 use super::{
     apply::{self, Dropped, Failure},
     change::{self, Rejection},
+    conflict,
     error::{RecordError, StorageError},
-    internal, replica,
+    internal,
+    own::Own,
+    replica,
     stream::Streams,
     tracking,
 };
@@ -19,12 +22,17 @@ use seaworthy_protocol::{Changes, Outcome, Push, RejectCode, ReplicaId, Sequence
 pub fn decide(conn: &Connection, streams: &Streams, user: &User, push: &Push, now_ms: i64) -> Result<Vec<TransactionResult>, StorageError> {
     check_limits(push)?;
     let mut last = replica::find_or_create(conn, user, push.replica, now_ms)?;
+    let mut shown_bytes = 0;
     let mut results = Vec::with_capacity(push.transactions.len());
     for transaction in &push.transactions {
         let outcome = one(conn, streams, user, push.replica, transaction, last, now_ms)?;
         let ends_batch = matches!(outcome, Outcome::Gap { .. } | Outcome::IdentityReused | Outcome::RetryLater { .. });
+        if let Outcome::Rejected { data: Some(data), .. } = &outcome {
+            shown_bytes += conflict::shown_bytes(data);
+        }
         results.push(TransactionResult { sequence: transaction.sequence, outcome });
-        if ends_batch {
+        // An answer must fit into a frame: what is left undecided comes again.
+        if ends_batch || shown_bytes > limits::TARGET_RESULTS_BYTES {
             break;
         }
         last = last.max(transaction.sequence);
@@ -82,7 +90,7 @@ fn judge(conn: &Connection, streams: &Streams, user: &User, replica: ReplicaId, 
         return Ok(replica::rejected(internal::head(conn)?, Rejection::new(RejectCode::DependsOn, message)));
     }
     conn.prepare_cached("SAVEPOINT seaworthy_transaction")?.execute([])?;
-    let applied = in_savepoint(conn, streams, user, &transaction.changes);
+    let applied = in_savepoint(conn, streams, user, replica, transaction);
     if applied.is_err() {
         conn.prepare_cached("ROLLBACK TO seaworthy_transaction")?.execute([])?;
     }
@@ -118,8 +126,12 @@ impl From<Failure> for Stopped {
     }
 }
 
-fn in_savepoint(conn: &Connection, streams: &Streams, user: &User, changes: &Changes) -> Result<(Changes, Dropped), Stopped> {
-    let changes = change::resolve(streams, changes).map_err(Stopped::Rejected)?;
+fn in_savepoint(conn: &Connection, streams: &Streams, user: &User, replica: ReplicaId, transaction: &Transaction) -> Result<(Changes, Dropped), Stopped> {
+    let changes = change::resolve(streams, &transaction.changes).map_err(Stopped::Rejected)?;
+    let mut own = Own::new(conn, replica, &transaction.after);
+    if let Some(rejection) = conflict::find(conn, user, &changes, transaction.policy.unwrap_or_default(), &mut own)? {
+        return Err(Stopped::Rejected(rejection));
+    }
     let mut session = tracking::record(conn, streams).map_err(StorageError::from)?;
     let dropped = apply::apply(conn, user, &changes)?;
     let captured = tracking::captured(&mut session, streams).map_err(|error| match error {

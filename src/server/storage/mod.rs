@@ -7,6 +7,7 @@
 mod apply;
 mod binding;
 mod change;
+mod conflict;
 mod core;
 mod decide;
 mod embedded;
@@ -14,6 +15,7 @@ mod error;
 mod foreign_key;
 mod internal;
 mod migration;
+mod own;
 mod pull;
 mod replica;
 mod shuffle;

@@ -98,7 +98,7 @@ pub fn remember(conn: &Connection, replica: ReplicaId, transaction: &Transaction
 
 /// The outcome of a rejection that stands from `position` on.
 pub fn rejected(position: Position, rejection: Rejection) -> Outcome {
-    Outcome::Rejected { position, code: rejection.code.as_str().to_owned(), message: rejection.message }
+    Outcome::Rejected { position, code: rejection.code.as_str().to_owned(), message: rejection.message, data: rejection.data }
 }
 
 fn stored(sequence: Sequence) -> i64 {

@@ -9,7 +9,7 @@ use super::{
 };
 use rusqlite::{Connection, OptionalExtension, params_from_iter, types::ValueRef};
 use seaworthy_engine::client::User;
-use seaworthy_protocol::Value;
+use seaworthy_protocol::{Policy, Value};
 use std::collections::BTreeMap;
 
 /// All synchronised tables.
@@ -31,6 +31,8 @@ pub struct Stream {
     pub has_rowid: bool,
     /// Who sees which row.
     pub access: Access,
+    /// What becomes of writes that meet.
+    pub policy: Policy,
     /// Statements that do not depend on a change.
     pub sql: Sql,
 }
@@ -90,7 +92,7 @@ impl Streams {
             let access = config.owner.clone().map_or(Access::Open, |column| Access::Owner { column });
             let sql = Sql::new(name, &columns, &key, &access);
             let recorded = examined.columns.into_iter().map(|column| column.name).collect();
-            Ok((name.clone(), Stream { name: name.clone(), columns, key, recorded, has_rowid: examined.has_rowid, access, sql }))
+            Ok((name.clone(), Stream { name: name.clone(), columns, key, recorded, has_rowid: examined.has_rowid, access, policy: config.conflict, sql }))
         };
         tables.iter().map(stream).collect::<Result<_, _>>().map(Self)
     }
@@ -146,6 +148,14 @@ impl Stream {
             Some(Some(bucket)) if bucket == self.bucket_of_user(user) => Standing::Own,
             Some(_) => Standing::Foreign,
         })
+    }
+
+    /// The replicated columns of the row with this key, if it exists for the user.
+    pub fn readable_row(&self, conn: &Connection, user: &User, key: &[Value]) -> rusqlite::Result<Option<Vec<Value>>> {
+        let count = self.columns.len();
+        let read = |row: &rusqlite::Row<'_>| Ok((bucket(row, count)?, values(row, 0, count)?));
+        let found = conn.prepare_cached(&self.sql.row)?.query_row(params_from_iter(key.iter().map(Bound)), read).optional()?;
+        Ok(found.filter(|(bucket, _)| bucket.as_deref() == Some(self.bucket_of_user(user).as_str())).map(|(_, row)| row))
     }
 
     /// Calls `each` with the key and the bucket of every row.

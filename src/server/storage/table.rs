@@ -4,7 +4,7 @@
 //! NULL, and compared byte by byte. A table that says nothing about who may see it is refused.
 
 use rusqlite::{Connection, OptionalExtension};
-use seaworthy_protocol::limits;
+use seaworthy_protocol::{Policy, limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -22,6 +22,9 @@ pub struct TableConfig {
     pub open: bool,
     /// The columns that replicate; all, if it is left out.
     pub columns: Option<Vec<String>>,
+    /// What becomes of a transaction that meets another writer's change in this table.
+    #[serde(default)]
+    pub conflict: Policy,
     /// Who assigns the keys of an `INTEGER PRIMARY KEY`.
     pub keys: Option<Keys>,
 }

@@ -18,7 +18,7 @@ enum Step {
 fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         4 => (0..40u64).prop_map(|p| Outcome::Applied { position: Position(p) }),
-        1 => (0..40u64).prop_map(|p| Outcome::Rejected { position: Position(p), code: "constraint".into(), message: String::new() }),
+        1 => (0..40u64).prop_map(|p| Outcome::Rejected { position: Position(p), code: "constraint".into(), message: String::new(), data: None }),
         1 => (0..100_000u64).prop_map(|retry_after_ms| Outcome::RetryLater { retry_after_ms, message: String::new() }),
         1 => (0..12u64).prop_map(|s| Outcome::Gap { expected: Sequence(s) }),
         1 => Just(Outcome::IdentityReused),

@@ -65,7 +65,7 @@ fn a_rejection_over_fetch_ends_although_nothing_new_is_in_the_log() {
     let mut rig = Rig::over_fetch();
     rig.commit(1);
     let (push, _) = rig.fetched_push();
-    let rejected = Outcome::Rejected { position: Position(10), code: "forbidden".into(), message: "no".into() };
+    let rejected = Outcome::Rejected { position: Position(10), code: "forbidden".into(), message: "no".into(), data: None };
     rig.answer(push, vec![results([ended(1, rejected)])]);
     assert_eq!(rig.store.ended.len(), 1);
 }

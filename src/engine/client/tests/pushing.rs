@@ -102,7 +102,7 @@ fn a_rejection_in_the_middle_stops_nothing() {
     }
     rig.greet();
     rig.frame(welcome());
-    let rejected = Outcome::Rejected { position: Position(11), code: "constraint".into(), message: "no".into() };
+    let rejected = Outcome::Rejected { position: Position(11), code: "constraint".into(), message: "no".into(), data: None };
     rig.frame(results([applied(1, 11), ended(2, rejected), applied(3, 12)]));
     rig.frame(checkpoint(12));
     assert_eq!(rig.store.ended.len(), 3);

@@ -289,7 +289,7 @@ impl Rig {
 }
 
 pub(super) fn transaction(id: TransactionId, sequence: Sequence) -> Transaction {
-    Transaction { id, sequence, base: None, schema_version: 3, after: Vec::new(), changes: Changes::default() }
+    Transaction { id, sequence, base: None, schema_version: 3, after: Vec::new(), policy: None, changes: Changes::default() }
 }
 
 /// A welcome by a server that has decided everything through this sequence.

@@ -109,8 +109,15 @@ pub(super) fn push(sequences: impl IntoIterator<Item = u64>) -> ClientFrame {
 }
 
 pub(super) fn push_of(sequences: impl IntoIterator<Item = u64>) -> Push {
-    let transaction =
-        |n| Transaction { id: TransactionId([9; 16]), sequence: Sequence(n), base: None, schema_version: 1, after: Vec::new(), changes: Changes::default() };
+    let transaction = |n| Transaction {
+        id: TransactionId([9; 16]),
+        sequence: Sequence(n),
+        base: None,
+        schema_version: 1,
+        after: Vec::new(),
+        policy: None,
+        changes: Changes::default(),
+    };
     Push { replica: REPLICA, transactions: sequences.into_iter().map(transaction).collect() }
 }
 

@@ -32,7 +32,7 @@ fn a_push_is_decided_answered_and_followed_by_a_checkpoint_even_an_empty_one() {
     assert_eq!(rig.frame(push([5, 6])), [Output::Decide { user: user("alice"), push: push_of([5, 6]) }]);
     let rejected = seaworthy_protocol::TransactionResult {
         sequence: seaworthy_protocol::Sequence(6),
-        outcome: Outcome::Rejected { position: Position(11), code: "forbidden".into(), message: "no".into() },
+        outcome: Outcome::Rejected { position: Position(11), code: "forbidden".into(), message: "no".into(), data: None },
     };
     let decided = vec![applied(5, 11), rejected];
     assert_eq!(rig.give(Input::Decided(Ok(decided.clone()))), [results(decided), reads_from(10)]);

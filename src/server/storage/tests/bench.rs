@@ -136,7 +136,7 @@ impl Client {
         self.sequence += 1;
         let mut id = self.replica.0;
         id[8..].copy_from_slice(&self.sequence.to_be_bytes());
-        Transaction { id: TransactionId(id), sequence: Sequence(self.sequence), base: None, schema_version: 0, after: Vec::new(), changes }
+        Transaction { id: TransactionId(id), sequence: Sequence(self.sequence), base: None, schema_version: 0, after: Vec::new(), policy: None, changes }
     }
 
     pub fn push(&self, server: &mut Bench, transactions: &[Transaction]) -> Vec<Outcome> {

@@ -6,6 +6,7 @@ mod exactly_once;
 mod keys;
 mod merging;
 mod migrations;
+mod policies;
 mod pulling;
 mod rules;
 mod starting;
