@@ -6,8 +6,8 @@ use super::schema;
 use super::view::{self, Pending};
 use super::world::{Broken, World};
 use seaworthy_protocol::{ClientFrame, Sequence, TransactionId};
-use seaworthy_store::{Fate, PendingWrite};
-use std::collections::BTreeSet;
+use seaworthy_store::{Fate, PendingWrite, Store};
+use std::collections::{BTreeSet, btree_map::Entry};
 
 impl World {
     /// Holds a client to the model, wherever a reader could look.
@@ -26,13 +26,8 @@ impl World {
         let store = process.replica.store();
         let entries = store.pending().map_err(|e| wrong(e.to_string()))?;
         for entry in &entries {
-            if !node.known.contains_key(&entry.id) {
-                let sequence = Sequence(entry.sequence.0 - 1);
-                let sent = store.outbox(sequence, 1, usize::MAX).map_err(|e| wrong(e.to_string()))?;
-                let transaction = sent.into_iter().next().filter(|t| t.id == entry.id);
-                let transaction = transaction.ok_or_else(|| wrong(format!("{} is pending but not in the outbox", entry.id)))?;
-                let named = entries.iter().filter(|e| transaction.after.contains(&e.sequence)).map(|e| e.id).collect();
-                node.known.insert(entry.id, Pending { id: entry.id, changes: transaction.changes, after: named });
+            if let Entry::Vacant(place) = node.known.entry(entry.id) {
+                place.insert(learn(store, &entries, entry).map_err(wrong)?);
             }
             if node.known[&entry.id].changes != entry.changes {
                 return Err(wrong(format!("what {} changed is not what it was at its commit", entry.id)));
@@ -159,6 +154,15 @@ impl World {
         }
         lines.join("\n")
     }
+}
+
+/// What is known of a transaction that was not seen in the outbox before.
+fn learn(store: &Store, entries: &[PendingWrite], entry: &PendingWrite) -> Result<Pending, String> {
+    let sent = store.outbox(Sequence(entry.sequence.0 - 1), 1, usize::MAX).map_err(|e| e.to_string())?;
+    let transaction = sent.into_iter().next().filter(|transaction| transaction.id == entry.id);
+    let transaction = transaction.ok_or_else(|| format!("{} is pending but not in the outbox", entry.id))?;
+    let after = entries.iter().filter(|other| transaction.after.contains(&other.sequence)).map(|other| other.id).collect();
+    Ok(Pending { id: entry.id, changes: transaction.changes, after })
 }
 
 fn describe(entry: &PendingWrite, known: &Pending, masked: bool) -> String {

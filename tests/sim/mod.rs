@@ -15,6 +15,7 @@ mod event;
 mod fault;
 mod history;
 mod link;
+mod network;
 mod plan;
 mod random;
 mod schema;

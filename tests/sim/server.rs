@@ -133,7 +133,7 @@ impl World {
                 let at = self.now + self.latency();
                 self.queue.at(at, Event::Fetched { client, life, id, result: Err(FetchError::Network) });
             }
-            None => self.to_client(slot.client, peer, |life, socket| Event::SocketClosed { client: slot.client, life, socket }),
+            None => self.deliver(slot.client, peer, |life, socket| Event::SocketClosed { client: slot.client, life, socket }),
         }
     }
 
@@ -230,7 +230,7 @@ impl World {
         }
         let client = slot.client;
         let bytes = encode_server(&frame, Format::MessagePack);
-        self.to_client(client, peer, |life, socket| Event::SocketFrame { client, life, socket, bytes });
+        self.deliver(client, peer, |life, socket| Event::SocketFrame { client, life, socket, bytes });
     }
 
     fn close_slot(&mut self, peer: Peer) {
