@@ -47,8 +47,11 @@ pub fn shown_bytes(data: &RejectData) -> usize {
     data.conflicts.iter().map(|row| image(&row.key) + side(&row.base) + side(&row.local) + side(&row.remote)).sum()
 }
 
-/// How a change meets the server's row, and the row if the writer may read it.
-fn meet(conn: &Connection, user: &User, change: &Change<'_>, own: &mut Own<'_>) -> Result<Option<(ConflictKind, Option<Vec<Value>>)>, StorageError> {
+/// A conflict, and the server's row if the writer may read it.
+type Found = (ConflictKind, Option<Vec<Value>>);
+
+/// How a change meets the server's row.
+fn meet(conn: &Connection, user: &User, change: &Change<'_>, own: &mut Own<'_>) -> Result<Option<Found>, StorageError> {
     Ok(match (change.op, change.stream.readable_row(conn, user, &change.key)?) {
         (Op::Insert, None) => None,
         (Op::Insert, Some(row)) => (!own.left_row(change)?).then_some((ConflictKind::Exists, Some(row))),
