@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A row of `todos`: title and slug (which is UNIQUE).
 type Row = (String, Option<String>);
 type Table = BTreeMap<String, Row>;
+/// A remote row: its key, then its title and slug, or `None` when it is gone.
+type Remote = (u8, Option<(u8, Option<u8>)>);
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -21,7 +23,7 @@ enum Step {
     /// The server decides the oldest undecided transaction.
     Decide(bool),
     /// A checkpoint with these remote rows (`None`: gone), a position `late` decisions behind, perhaps a reset.
-    Checkpoint(Vec<(u8, Option<(u8, Option<u8>)>)>, bool),
+    Checkpoint(Vec<Remote>, bool),
     Reopen,
 }
 
@@ -127,7 +129,7 @@ fn write(f: &mut Fixture, model: &mut Model, statements: &[&str]) {
     model.pending.push(Pending { sequence, id, seen: transaction.changes, after: transaction.after, decided: None });
 }
 
-fn checkpoint(f: &mut Fixture, model: &mut Model, rows: &[(u8, Option<(u8, Option<u8>)>)], reset: bool) {
+fn checkpoint(f: &mut Fixture, model: &mut Model, rows: &[Remote], reset: bool) {
     let mut base = if reset { Table::new() } else { model.base.clone() };
     for (key, row) in rows {
         base.remove(&key.to_string());
