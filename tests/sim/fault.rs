@@ -44,8 +44,8 @@ pub const FAULTS: &[(Fault, u32)] = &[
     (Fault::Sleep, 2),
     (Fault::SignOut, 1),
     (Fault::CopyDatabase, 1),
-    (Fault::BackUpServer, 2),
-    (Fault::RestoreServer, 1),
+    (Fault::BackUpServer, 4),
+    (Fault::RestoreServer, 3),
 ];
 
 /// The most clients that copies may make of a schedule's.

@@ -56,7 +56,7 @@ impl Plan {
             loss,
             duplication,
             bad_tokens,
-            token_ms: *random.pick(&[60_000, 120_000, 3_600_000, 3_600_000]),
+            token_ms: *random.pick(&[35_000, 120_000, 3_600_000, 3_600_000]),
             cut_by_proxy,
             fetch_only,
             ids: *random.pick(&[2, 4, 8]),

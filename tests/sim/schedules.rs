@@ -29,3 +29,9 @@ fn a_seed_gives_the_same_schedule_every_time() {
         assert_eq!(passes(seed), passes(seed));
     }
 }
+
+#[test]
+fn seed_882_what_a_restored_server_has_forgotten_is_pushed_again() {
+    // An outcome was on disk, at a position that the restored history has not reached, and waited for ever.
+    assert!(passes(882).restores > 0);
+}
