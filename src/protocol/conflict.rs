@@ -26,6 +26,23 @@ pub enum Policy {
     Fail,
 }
 
+impl Policy {
+    /// The policy on the wire and in stored tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rebase => "rebase",
+            Self::Server => "server",
+            Self::Manual => "manual",
+            Self::Fail => "fail",
+        }
+    }
+
+    /// The policy with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Rebase, Self::Server, Self::Manual, Self::Fail].into_iter().find(|policy| policy.as_str() == name)
+    }
+}
+
 /// How a change met what the server has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]

@@ -122,6 +122,12 @@ pub enum StoreError {
         /// Why.
         reason: String,
     },
+    /// A resolver decided over rows that are not like that any more.
+    #[error("write {id} meets other rows than those that were decided over: decide anew")]
+    ConflictMoved {
+        /// The write.
+        id: String,
+    },
     /// Anything else that SQLite reports.
     #[error("SQLite: {message}")]
     Sqlite {
@@ -145,13 +151,14 @@ impl StoreError {
             Self::InvalidText | Self::TransactionTooLarge { .. } => "BadValue",
             Self::RolledBack { .. } => "TransactionRolledBack",
             Self::UnknownWrite { .. } | Self::CannotRetry { .. } => "UnknownWrite",
+            Self::ConflictMoved { .. } => "ConflictMoved",
             Self::BadCall { .. } | Self::Sqlite { .. } => "Internal",
         }
     }
 
     /// Whether the same call may succeed later.
     pub fn retryable(&self) -> bool {
-        matches!(self, Self::QuotaExceeded | Self::StorageUnavailable { .. })
+        matches!(self, Self::QuotaExceeded | Self::StorageUnavailable { .. } | Self::ConflictMoved { .. })
     }
 
     /// The typed fields, for the application.

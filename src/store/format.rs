@@ -31,6 +31,8 @@ pub(crate) const MIGRATIONS: &[&str] = &[
         base_incarnation BLOB,
         schema_version INTEGER NOT NULL,
         after TEXT,
+        policy TEXT,
+        whole TEXT,
         committed_at_ms INTEGER NOT NULL,
         masked INTEGER NOT NULL DEFAULT 0,
         position INTEGER,
@@ -46,6 +48,9 @@ pub(crate) const MIGRATIONS: &[&str] = &[
         data TEXT,
         columns TEXT NOT NULL,
         seen BLOB NOT NULL,
+        sequence INTEGER NOT NULL,
+        after TEXT,
+        whole TEXT,
         committed_at_ms INTEGER NOT NULL
     );
     CREATE TABLE seaworthy_confirmed (

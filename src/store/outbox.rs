@@ -5,7 +5,7 @@
 
 use crate::StoreError;
 use rusqlite::{Connection, Row, params};
-use seaworthy_protocol::{Changes, Cursor, Incarnation, Position, Sequence, Transaction, TransactionId};
+use seaworthy_protocol::{Changes, Cursor, Incarnation, Policy, Position, Sequence, Transaction, TransactionId};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 
@@ -61,6 +61,10 @@ pub(crate) struct NewEntry<'a> {
     pub base: Option<Cursor>,
     pub schema_version: u32,
     pub after: &'a [Sequence],
+    /// What the write asks for where it meets another writer's change.
+    pub policy: Policy,
+    /// Under `manual`: the updated rows, whole, as JSON.
+    pub whole: Option<&'a str>,
     pub committed_at_ms: i64,
 }
 
@@ -146,8 +150,8 @@ impl Outbox {
 
 pub(crate) fn insert(conn: &Connection, entry: &NewEntry<'_>) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO seaworthy_outbox
-            (ordinal, sequence, id, columns, seen, base_position, base_incarnation, schema_version, after, committed_at_ms)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+            (ordinal, sequence, id, columns, seen, base_position, base_incarnation, schema_version, after, policy, whole, committed_at_ms)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     conn.prepare_cached(SQL)?.execute(params![
         entry.ordinal,
         entry.sequence.0 as i64,
@@ -158,6 +162,8 @@ pub(crate) fn insert(conn: &Connection, entry: &NewEntry<'_>) -> Result<(), Stor
         entry.base.map(|cursor| cursor.incarnation.0),
         entry.schema_version,
         after_to_text(entry.after),
+        (entry.policy != Policy::Rebase).then(|| entry.policy.as_str()),
+        entry.whole,
         entry.committed_at_ms,
     ])?;
     Ok(())
@@ -165,7 +171,7 @@ pub(crate) fn insert(conn: &Connection, entry: &NewEntry<'_>) -> Result<(), Stor
 
 /// Undecided entries from an ordinal on, for a push.
 pub(crate) fn load_from(conn: &Connection, first: i64, max_count: usize, max_bytes: usize) -> Result<Vec<Transaction>, StoreError> {
-    const SQL: &str = "SELECT id, sequence, base_position, base_incarnation, schema_version, after, columns, seen
+    const SQL: &str = "SELECT id, sequence, base_position, base_incarnation, schema_version, after, columns, seen, policy
         FROM seaworthy_outbox WHERE ordinal >= ?1 AND position IS NULL ORDER BY ordinal LIMIT ?2";
     let mut statement = conn.prepare_cached(SQL)?;
     let mut rows = statement.query(params![first, max_count as i64])?;
@@ -222,7 +228,7 @@ fn to_transaction(row: &Row<'_>) -> Result<Transaction, StoreError> {
         base,
         schema_version: row.get(4)?,
         after: after_from_text(row.get::<_, Option<String>>(5)?.as_deref()),
-        policy: None,
+        policy: row.get::<_, Option<String>>(8)?.as_deref().and_then(Policy::parse),
         changes: parse_changes(&row.get::<_, String>(6)?, row.get_ref(7)?.as_blob().unwrap_or_default())?,
     })
 }

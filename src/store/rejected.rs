@@ -1,10 +1,10 @@
 //! Rejected writes: reverted, and kept with their reason until the application has dealt with them.
 
-use crate::outbox::parse_changes;
-use crate::request::Receipt;
-use crate::{Stamp, StoreError, apply, store::Store, trigger};
+use crate::outbox::{after_from_text, parse_changes};
+use crate::whole::{self, WholeRow};
+use crate::{StoreError, store::Store};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use seaworthy_protocol::{Changes, Conflict, Position, RejectData, TransactionId};
+use seaworthy_protocol::{Changes, Conflict, Policy, Position, RejectData, Sequence, TransactionId};
 use serde::Serialize;
 
 /// How many confirmed transactions are remembered for [`Store::fate`].
@@ -27,6 +27,20 @@ pub struct RejectedWrite {
     pub changes: Changes,
     /// The rows over which it was rejected, where others had written: as it saw them, as it wanted them, and as the server had them.
     pub conflicts: Vec<Conflict>,
+    /// How many more conflicting rows there were.
+    pub conflicts_left_out: u32,
+    /// The policy that decided, where rows conflicted.
+    pub policy: Option<Policy>,
+    /// Rejected writes that it builds on and that are kept here.
+    pub builds_on: Vec<TransactionId>,
+    /// Its number in the replica; 0 under a former identity.
+    #[serde(skip)]
+    pub(crate) sequence: Sequence,
+    #[serde(skip)]
+    pub(crate) after: Vec<Sequence>,
+    /// The rows that it updated, whole.
+    #[serde(skip)]
+    pub(crate) whole: Vec<WholeRow>,
 }
 
 /// What became of a transaction.
@@ -46,7 +60,7 @@ pub enum Fate {
     Unknown,
 }
 
-const COLUMNS: &str = "id, code, message, position, committed_at_ms, columns, seen, data";
+const COLUMNS: &str = "id, code, message, position, committed_at_ms, columns, seen, data, sequence, after, whole";
 
 impl Store {
     /// Every rejected write that is kept, oldest decision first.
@@ -55,24 +69,9 @@ impl Store {
         let mut rows = statement.query([])?;
         let mut writes = Vec::new();
         while let Some(row) = rows.next()? {
-            writes.push(from_row(row)?);
+            writes.push(from_row(&self.conn, row)?);
         }
         Ok(writes)
-    }
-
-    /// Makes a rejected write again, as a new transaction on top of what is there now.
-    pub fn retry(&mut self, id: TransactionId, stamp: Stamp) -> Result<Receipt, StoreError> {
-        self.refuse_open()?;
-        let write = find(&self.conn, id)?.ok_or_else(|| StoreError::UnknownWrite { id: id.to_string() })?;
-        self.conn.execute_batch("PRAGMA foreign_keys = OFF")?;
-        let result = self.retry_with_triggers_off(&write, stamp);
-        if result.is_err() {
-            self.abort();
-        }
-        self.conn.execute_batch("PRAGMA foreign_keys = ON")?;
-        let receipt = result?;
-        self.changed.extend(write.changes.tables.into_iter().map(|table| table.name));
-        Ok(receipt)
     }
 
     /// Drops a rejected write for good.
@@ -96,26 +95,12 @@ impl Store {
         let confirmed = self.conn.prepare_cached(CONFIRMED)?.query_row([id.0], |row| row.get(0))?;
         Ok(if confirmed { Fate::Confirmed } else { Fate::Unknown })
     }
-
-    fn retry_with_triggers_off(&mut self, write: &RejectedWrite, stamp: Stamp) -> Result<Receipt, StoreError> {
-        self.start()?;
-        trigger::suspend(&self.conn, &self.triggers.synced)?;
-        let made = apply::past_triggers(&self.conn, &apply::forward(&write.changes, &self.tables), &self.triggers.local);
-        match made {
-            Ok(missing) if missing.0 > 0 => return Err(StoreError::CannotRetry { reason: "a row that it changes is gone".to_owned() }),
-            Err(StoreError::ConstraintViolation { message, .. }) => return Err(StoreError::CannotRetry { reason: message }),
-            other => other?,
-        };
-        trigger::resume(&self.conn, &self.triggers.synced)?;
-        remove(&self.conn, write.id)?;
-        self.finish(&format!("retry {}", stamp.id), stamp, &[])
-    }
 }
 
 /// Moves an outbox entry to the rejected ones.
 pub(crate) fn keep(conn: &Connection, ordinal: i64) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT OR REPLACE INTO seaworthy_rejected (id, position, code, message, data, columns, seen, committed_at_ms)
-        SELECT id, position, reject_code, reject_message, reject_data, columns, seen, committed_at_ms FROM seaworthy_outbox WHERE ordinal = ?1";
+    const SQL: &str = "INSERT OR REPLACE INTO seaworthy_rejected (id, position, code, message, data, columns, seen, sequence, after, whole, committed_at_ms)
+        SELECT id, position, reject_code, reject_message, reject_data, columns, seen, sequence, after, whole, committed_at_ms FROM seaworthy_outbox WHERE ordinal = ?1";
     conn.prepare_cached(SQL)?.execute([ordinal])?;
     Ok(())
 }
@@ -132,16 +117,18 @@ pub(crate) fn confirm(conn: &Connection, id: TransactionId) -> Result<(), StoreE
 /// One rejected write.
 pub(crate) fn find(conn: &Connection, id: TransactionId) -> Result<Option<RejectedWrite>, StoreError> {
     let mut statement = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM seaworthy_rejected WHERE id = ?1"))?;
-    statement.query_row([id.0], |row| Ok(from_row(row))).optional()?.transpose()
+    statement.query_row([id.0], |row| Ok(from_row(conn, row))).optional()?.transpose()
 }
 
-fn remove(conn: &Connection, id: TransactionId) -> Result<usize, StoreError> {
+/// Removes one.
+pub(crate) fn remove(conn: &Connection, id: TransactionId) -> Result<usize, StoreError> {
     Ok(conn.prepare_cached("DELETE FROM seaworthy_rejected WHERE id = ?1")?.execute([id.0])?)
 }
 
-fn from_row(row: &Row<'_>) -> Result<RejectedWrite, StoreError> {
+fn from_row(conn: &Connection, row: &Row<'_>) -> Result<RejectedWrite, StoreError> {
     let data: Option<String> = row.get(7)?;
     let damaged = |error: serde_json::Error| StoreError::Corrupt { message: format!("seaworthy_rejected: {error}") };
+    let after = after_from_text(row.get::<_, Option<String>>(9)?.as_deref());
     let data: Option<RejectData> = data.as_deref().map(serde_json::from_str).transpose().map_err(damaged)?;
     Ok(RejectedWrite {
         id: TransactionId(row.get(0)?),
@@ -150,6 +137,22 @@ fn from_row(row: &Row<'_>) -> Result<RejectedWrite, StoreError> {
         position: Position(row.get::<_, i64>(3)? as u64),
         committed_at_ms: row.get(4)?,
         changes: parse_changes(&row.get::<_, String>(5)?, row.get_ref(6)?.as_blob().unwrap_or_default())?,
+        conflicts_left_out: data.as_ref().map_or(0, |data| data.left_out),
+        policy: data.as_ref().map(|data| data.policy),
         conflicts: data.map_or_else(Vec::new, |data| data.conflicts),
+        builds_on: kept(conn, &after)?,
+        sequence: Sequence(row.get::<_, i64>(8)? as u64),
+        after,
+        whole: whole::parse(row.get::<_, Option<String>>(10)?.as_deref())?,
     })
+}
+
+/// The rejected writes with these numbers.
+fn kept(conn: &Connection, sequences: &[Sequence]) -> Result<Vec<TransactionId>, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT id FROM seaworthy_rejected WHERE sequence = ?1")?;
+    let mut ids = Vec::new();
+    for sequence in sequences.iter().filter(|sequence| sequence.0 > 0) {
+        ids.extend(statement.query_row([sequence.0 as i64], |row| row.get(0)).optional()?.map(TransactionId));
+    }
+    Ok(ids)
 }

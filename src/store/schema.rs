@@ -6,7 +6,7 @@
 use crate::StoreError;
 use crate::table::{columns_of, quote};
 use rusqlite::Connection;
-use seaworthy_protocol::Value;
+use seaworthy_protocol::{Policy, Value};
 use serde::Deserialize;
 
 /// The declared schema.
@@ -40,6 +40,9 @@ pub struct TableSchema {
     /// Who chooses keys. A rowid alias needs [`Keys::Application`].
     #[serde(default)]
     pub keys: Keys,
+    /// What writes of this table ask of the server when they meet another writer's change.
+    #[serde(default)]
+    pub on_conflict: Policy,
 }
 
 /// Who chooses a table's primary keys.

@@ -184,7 +184,7 @@ impl Store {
         const UPDATE: &str = "UPDATE seaworthy_outbox SET sequence = ?2, after = ?3 WHERE ordinal = ?1";
         self.refuse_open()?;
         let transaction = self.conn.unchecked_transaction()?;
-        transaction.execute_batch("UPDATE seaworthy_outbox SET sequence = 0 WHERE position IS NOT NULL")?;
+        transaction.execute_batch("UPDATE seaworthy_outbox SET sequence = 0 WHERE position IS NOT NULL; UPDATE seaworthy_rejected SET sequence = 0")?;
         // The renumbering is computed on a copy, so that a failing write changes nothing in memory.
         let mut outbox = Outbox::load(&transaction)?;
         let moved = outbox.renumber();
@@ -240,7 +240,7 @@ fn prepare(conn: &Connection, schema: &Schema, fresh: ReplicaId) -> Result<(Iden
     let mut tables = BTreeMap::new();
     for table in schema.tables.iter().filter(|table| !table.local_only) {
         debug_assert!(!table.name.starts_with(INTERNAL));
-        tables.insert(table.name.clone(), Table::inspect(conn, &table.name, table.keys)?);
+        tables.insert(table.name.clone(), Table::inspect(conn, table)?);
     }
     Ok((Identity::load(conn, fresh)?, tables))
 }

@@ -1,8 +1,9 @@
 //! Tables as they stand in the database: their columns, their key, their foreign keys.
 
 use crate::StoreError;
-use crate::schema::Keys;
+use crate::schema::{Keys, TableSchema};
 use rusqlite::Connection;
+use seaworthy_protocol::Policy;
 
 /// A synced table, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub(crate) struct Table {
     pub parents: Vec<Parent>,
     /// Some UNIQUE index besides the primary key: rows with other keys may collide.
     pub unique: bool,
+    /// What its writes ask for where they meet another writer's change.
+    pub policy: Policy,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,8 +40,9 @@ pub(crate) struct Parent {
 
 impl Table {
     /// Reads and checks a table that is to be synchronised.
-    pub fn inspect(conn: &Connection, name: &str, keys: Keys) -> Result<Self, StoreError> {
-        let unusable = |reason: &str| Err(StoreError::UnusableKey { table: name.to_owned(), reason: reason.to_owned() });
+    pub fn inspect(conn: &Connection, schema: &TableSchema) -> Result<Self, StoreError> {
+        let TableSchema { name, keys, on_conflict: policy, .. } = schema;
+        let unusable = |reason: &str| Err(StoreError::UnusableKey { table: name.clone(), reason: reason.to_owned() });
         let columns = columns_of(conn, name)?;
         if columns.is_empty() {
             return unusable("it does not exist, or is a view");
@@ -51,7 +55,7 @@ impl Table {
             return unusable(&format!("key column {:?} may be NULL: declare it NOT NULL", nullable.name));
         }
         let rowid_alias = key.len() == 1 && columns[key[0]].kind.eq_ignore_ascii_case("INTEGER") && key_collations(conn, name)?.is_empty();
-        if rowid_alias && keys != Keys::Application {
+        if rowid_alias && *keys != Keys::Application {
             return unusable(
                 "its key is INTEGER PRIMARY KEY, and two offline replicas would choose the same number: use id(), or say keys: 'application' if your code assigns them",
             );
@@ -60,7 +64,7 @@ impl Table {
             return unusable(&format!("its key compares by {collation}: keys must compare by BINARY, so drop COLLATE {collation} from the key column"));
         }
         let parents = parents_of(conn, name, &columns)?;
-        Ok(Self { name: name.to_owned(), columns, key, parents, unique: has_unique_index(conn, name)? })
+        Ok(Self { name: name.clone(), columns, key, parents, unique: has_unique_index(conn, name)?, policy: *policy })
     }
 
     pub fn column_names(&self) -> Vec<String> {

@@ -5,17 +5,19 @@ use crate::call::{Call, Statement};
 use crate::capture::Capture;
 use crate::outbox::{self, Entry, NewEntry};
 use crate::request::{self, Receipt};
-use crate::{StoreError, answer::Answer, store::Store};
-use seaworthy_protocol::{Changes, ChangesetError, Sequence, TransactionId, limits};
+use crate::{StoreError, answer::Answer, store::Store, whole};
+use seaworthy_protocol::{Changes, ChangesetError, Policy, Sequence, TransactionId, limits};
 use std::collections::BTreeSet;
 
-/// The randomness and the wall clock of a write: the store has neither.
+/// What a write brings from outside: randomness and the wall clock, which the store does not have, and a wish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// The identity of the transaction, should it change anything synced.
     pub id: TransactionId,
     /// Milliseconds since 1970.
     pub now_ms: i64,
+    /// What the write asks for where it meets another writer's change, if its tables ask for less.
+    pub policy: Policy,
 }
 
 /// A committed write.
@@ -200,6 +202,8 @@ impl Store {
         if after.len() > limits::MAX_AFTER {
             return Err(StoreError::TransactionTooLarge { what: "pending writes at once", limit: limits::MAX_AFTER });
         }
+        let policy = self.policy_of(&changes).max(stamp.policy);
+        let whole = if policy == Policy::Manual { whole::read(&self.conn, &self.tables, &changes)? } else { None };
         let (ordinal, sequence) = (self.outbox.last_ordinal() + 1, self.last_sequence.next());
         let entry = NewEntry {
             ordinal,
@@ -210,10 +214,18 @@ impl Store {
             base: self.identity.cursor,
             schema_version: self.schema_version,
             after: &after,
+            policy,
+            whole: whole.as_deref(),
             committed_at_ms: stamp.now_ms,
         };
         outbox::insert(&self.conn, &entry)?;
         Ok(Queued { ordinal, sequence, id: stamp.id, changes })
+    }
+
+    /// The strictest policy that the changed tables ask for.
+    fn policy_of(&self, changes: &Changes) -> Policy {
+        let policies = changes.tables.iter().filter_map(|table| self.tables.get(&table.name)).map(|table| table.policy);
+        policies.max().unwrap_or_default()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use seaworthy_engine::Millis;
-use seaworthy_protocol::{ReplicaId, TransactionId};
+use seaworthy_protocol::{Policy, ReplicaId, TransactionId};
 use seaworthy_store::{Environment, Stamp};
 use wasm_bindgen::JsCast;
 use web_sys::DedicatedWorkerGlobalScope;
@@ -39,7 +39,7 @@ impl Clock {
 
     /// A fresh identity for a transaction that commits now.
     pub(crate) fn stamp(&self) -> Stamp {
-        Stamp { id: TransactionId(self.random()), now_ms: self.wall_ms() }
+        Stamp { id: TransactionId(self.random()), now_ms: self.wall_ms(), policy: Policy::Rebase }
     }
 
     /// A fresh replica id: a UUIDv7, so that ids sort by age.

@@ -11,4 +11,5 @@ mod live;
 mod opening;
 mod push;
 mod rebase;
+mod resolve;
 mod values;

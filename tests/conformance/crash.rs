@@ -3,7 +3,7 @@
 
 use crate::fixture::{SCHEMA, open, query};
 use rusqlite::Connection;
-use seaworthy_protocol::TransactionId;
+use seaworthy_protocol::{Policy, TransactionId};
 use seaworthy_store::{Call, Stamp};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -53,7 +53,7 @@ fn writer() {
     let mut store = open(conn, SCHEMA).unwrap();
     let start: u32 = query(&mut store, "SELECT count(*) FROM lists")[0].parse().unwrap();
     for n in start + 1.. {
-        let stamp = Stamp { id: TransactionId(u128::from(n).to_be_bytes()), now_ms: 0 };
+        let stamp = Stamp { id: TransactionId(u128::from(n).to_be_bytes()), now_ms: 0, policy: Policy::Rebase };
         store.write(&format!("request {n}"), stamp, &Call::batch([format!("INSERT INTO lists VALUES ('{n}', hex(randomblob(200)))")])).unwrap();
         println!("acknowledged {n}");
     }

@@ -1,7 +1,9 @@
 //! A store with todos in it, a server that is just a position, and words to talk about both.
 
 use rusqlite::Connection;
-use seaworthy_protocol::{Changes, Checkpoint, Cursor, Incarnation, Op, Outcome, Position, ReplicaId, Rows, Sequence, TransactionId, TransactionResult, Value};
+use seaworthy_protocol::{
+    Changes, Checkpoint, Cursor, Incarnation, Op, Outcome, Policy, Position, ReplicaId, Rows, Sequence, TransactionId, TransactionResult, Value,
+};
 use seaworthy_store::{Applied, Call, Receipt, Schema, Stamp, Statement, Store, StoreError};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -46,7 +48,7 @@ impl Fixture {
         // Unique in the process: a database that is opened again must not meet its old request ids.
         static STAMPS: AtomicU64 = AtomicU64::new(1);
         let n = STAMPS.fetch_add(1, Ordering::Relaxed);
-        Stamp { id: TransactionId(u128::from(n).to_be_bytes()), now_ms: 1000 + n as i64 }
+        Stamp { id: TransactionId(u128::from(n).to_be_bytes()), now_ms: 1000 + n as i64, policy: Policy::Rebase }
     }
 
     pub fn try_exec(&mut self, statements: &[&str]) -> Result<Receipt, StoreError> {

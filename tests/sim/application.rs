@@ -125,7 +125,7 @@ impl World {
         let store = process.replica.store();
         let Some(write) = store.rejected().map_err(|e| Broken(e.to_string()))?.into_iter().next() else { return Ok(()) };
         if retry {
-            let result = store.retry(write.id, stamp);
+            let result = store.retry(write.id, stamp, &[]);
             if matches!(&result, Err(error) if error.code() == "UnknownWrite") && !node.device.gate.has_crashed() {
                 return Ok(());
             }

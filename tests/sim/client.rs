@@ -10,7 +10,7 @@ use super::{application::Application, schema};
 use rusqlite::Connection;
 use seaworthy_engine::Millis;
 use seaworthy_engine::client::{Connection as State, Input, Status};
-use seaworthy_protocol::{ReplicaId, TransactionId};
+use seaworthy_protocol::{Policy, ReplicaId, TransactionId};
 use seaworthy_store::{Action, Call, Receipt, Replica, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -258,7 +258,7 @@ impl World {
 
     pub fn stamp(&mut self, client: usize) -> seaworthy_store::Stamp {
         let now_ms = 1_700_000_000_000 + self.now as i64 + self.clients[client].wall_offset_ms;
-        seaworthy_store::Stamp { id: TransactionId(self.random.bytes()), now_ms }
+        seaworthy_store::Stamp { id: TransactionId(self.random.bytes()), now_ms, policy: Policy::Rebase }
     }
 
     /// Whether everything that this client wrote has come to its end, over a good connection.
