@@ -1,12 +1,13 @@
 import { SeaworthyError } from './errors.js';
-import type { RowChangeMessage, TaggedValue } from './messages.js';
+import type { ChangedRow, Value } from './generated/protocol.js';
+import { tagBlob, tagInteger, tagReal } from './tag.js';
 
 const TABLE = 0x54;
 const INSERT = 18;
 const UPDATE = 23;
 const DELETE = 9;
 
-type Cells = (TaggedValue | undefined)[];
+type Cells = (Value | undefined)[];
 
 interface Group {
   readonly table: string;
@@ -20,9 +21,9 @@ interface Group {
  * @example
  * const rows = decodeChangeset(bytes, { todos: ['id', 'title', 'done'] });
  */
-export function decodeChangeset(bytes: Uint8Array, columns: Readonly<Record<string, readonly string[]>>): RowChangeMessage[] {
+export function decodeChangeset(bytes: Uint8Array, columns: Readonly<Record<string, readonly string[]>>): ChangedRow[] {
   const reader = new Reader(bytes);
-  const changes: RowChangeMessage[] = [];
+  const changes: ChangedRow[] = [];
   let group: Group | undefined;
   while (!reader.done) {
     const op = reader.byte();
@@ -42,12 +43,12 @@ function readGroup(reader: Reader, columns: Readonly<Record<string, readonly str
   return { table, columns: names, key };
 }
 
-function readChange(reader: Reader, op: number, { table, columns, key }: Group): RowChangeMessage {
+function readChange(reader: Reader, op: number, { table, columns, key }: Group): ChangedRow {
   if (op !== INSERT && op !== UPDATE && op !== DELETE) throw malformed(`0x${op.toString(16)} is no operation`);
   const indirect = reader.byte() !== 0;
   const before: Cells = op === INSERT ? [] : columns.map(() => reader.value());
   const after: Cells = op === DELETE ? [] : columns.map(() => reader.value());
-  const named = (cells: Cells, keys: boolean): Record<string, TaggedValue> =>
+  const named = (cells: Cells, keys: boolean): Record<string, Value> =>
     Object.fromEntries(columns.flatMap((column, i) => (cells[i] === undefined || key[i] !== keys ? [] : [[column, cells[i]]])));
   const [old, now] = [named(before, false), named(after, false)];
   return {
@@ -100,7 +101,7 @@ class Reader {
   }
 
   /** One cell; `undefined` where the change does not have the column. */
-  value(): TaggedValue | undefined {
+  value(): Value | undefined {
     switch (this.byte()) {
       case 0:
         return undefined;
@@ -111,7 +112,7 @@ class Reader {
       case 3:
         return this.#text(this.varint());
       case 4:
-        return { blob: btoa(Array.from(this.#take(this.varint()), (byte) => String.fromCharCode(byte)).join('')) };
+        return tagBlob(this.#take(this.varint()));
       case 5:
         return null;
       default:
@@ -139,20 +140,6 @@ class Reader {
     if (this.#at > this.#bytes.length) throw malformed('it ends in the middle of a value');
     return start;
   }
-}
-
-function tagInteger(integer: bigint): TaggedValue {
-  const double = Number(integer);
-  return Number.isSafeInteger(double) ? double : { integer: integer.toString() };
-}
-
-/** A real that JSON would print like an integer is tagged, in the server's notation. */
-function tagReal(real: number): TaggedValue {
-  if (Number.isNaN(real)) return null;
-  if (!Number.isFinite(real)) return { real: real > 0 ? 'inf' : '-inf' };
-  if (!Number.isInteger(real)) return real;
-  if (Math.abs(real) >= 1e16) return { real: real.toExponential().replace('+', '') };
-  return { real: `${Object.is(real, -0) ? '-' : ''}${real}.0` };
 }
 
 function malformed(what: string): SeaworthyError {

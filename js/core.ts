@@ -6,8 +6,9 @@ import { AuthRequired, errorFromWire, SeaworthyError, ServerSide, UserChanged } 
 import type { LiveQuery } from './live.js';
 import { LiveSet } from './live-set.js';
 import type { EngineEvent, OpenRequest, ReceiptMessage, StatusMessage } from './messages.js';
-import type { CallOptions, Runner, Write } from './query.js';
+import type { CallOptions, Runner, Write, WriteOptions } from './query.js';
 import { Receipt, WritePromise } from './receipt.js';
+import { Resolvers } from './resolve.js';
 import { buildRows } from './rows.js';
 import type { Schema } from './schema.js';
 import type { Sql } from './sql.js';
@@ -38,6 +39,7 @@ export class Core implements Runner<'database'>, ConnectionListener {
   readonly status = new StatusSource();
   readonly events = new Emitter<DatabaseEvents>();
   readonly writes: Writes;
+  readonly resolvers: Resolvers;
   readonly liveQueries: LiveSet;
   readonly #tokens: TokenSource;
 
@@ -45,6 +47,7 @@ export class Core implements Runner<'database'>, ConnectionListener {
     this.schema = schema;
     this.connection = new Connection(source, options, this);
     this.writes = new Writes(this.connection, schema);
+    this.resolvers = new Resolvers(this.connection, schema, (error) => this.report(error));
     this.liveQueries = new LiveSet(this.connection, schema, (error) => this.report(error));
     const give = (given: string | null): void => void this.connection.call({ op: 'token', token: given }).catch(() => {});
     this.#tokens = new TokenSource(token, give, (error) => this.report(error));
@@ -56,7 +59,7 @@ export class Core implements Runner<'database'>, ConnectionListener {
     return rowsOf(answer, this.schema);
   }
 
-  write<Row extends object>(make: () => Write<Row>, options: CallOptions = {}): Promise<Receipt<Row>> {
+  write<Row extends object>(make: () => Write<Row>, options: WriteOptions = {}): Promise<Receipt<Row>> {
     const run = async (): Promise<Receipt<Row>> => {
       const write = make();
       if (write.sets === 0) return new Receipt<Row>(NOTHING, [], this.writes);
@@ -67,9 +70,9 @@ export class Core implements Runner<'database'>, ConnectionListener {
   }
 
   /** Runs statements in one transaction. */
-  async run(statements: readonly Statement[], options: CallOptions): Promise<{ receipt: ReceiptMessage; answers: StatementAnswer[] }> {
+  async run(statements: readonly Statement[], { signal, onConflict: policy }: WriteOptions): Promise<{ receipt: ReceiptMessage; answers: StatementAnswer[] }> {
     const call = encodeCall(statements);
-    const { receipt, buffer } = await this.connection.call({ op: 'write', request: uuid(), call }, options.signal);
+    const { receipt, buffer } = await this.connection.call({ op: 'write', request: uuid(), call, ...(policy ? { policy } : {}) }, signal);
     return { receipt, answers: decodeAnswer(buffer) };
   }
 
@@ -129,9 +132,10 @@ export class Core implements Runner<'database'>, ConnectionListener {
       case 'rejected':
         for (const write of event.writes) {
           this.writes.noteRejected(write);
-          // The table's policy lets the server's row stand: the write is kept, and nobody is alarmed.
-          if (write.code !== 'discarded') this.events.emit('rejected', this.writes.toRejected(write));
+          // Where the policy lets the server's row stand, or a resolver decides, the write is kept and nobody is alarmed.
+          if (write.code !== 'discarded' && !this.resolvers.takes(write)) this.events.emit('rejected', this.writes.toRejected(write));
         }
+        this.resolvers.check();
         break;
       case 'error':
         this.report(errorFromWire(event.error));
@@ -146,6 +150,7 @@ export class Core implements Runner<'database'>, ConnectionListener {
   restarted(): void {
     this.status.update({ owner: 'opening' });
     this.writes.restarted();
+    this.resolvers.check();
     this.liveQueries.restarted();
   }
 

@@ -4,11 +4,13 @@ import type { Core, DatabaseEvents } from './core.js';
 import { rowsOf, single } from './core.js';
 import { Closed } from './errors.js';
 import type { LiveQuery } from './live.js';
-import type { CallOptions } from './query.js';
+import type { CallOptions, WriteOptions } from './query.js';
 import { BatchReceipt, type Receipt, type TransactionReceipt } from './receipt.js';
+import type { Resolver } from './resolve.js';
 import type { Schema, Tables } from './schema.js';
 import type { AnyRow, Sql } from './sql.js';
 import type { StatusSource, User } from './status.js';
+import type { RowOf } from './table.js';
 import { type TableHandles, tableHandles } from './tables.js';
 import { type Transaction, type TransactionOptions, transact } from './transaction.js';
 import type { Writes } from './writes.js';
@@ -86,7 +88,7 @@ export class Database<S extends Tables = Tables> implements AsyncDisposable {
    * @example
    * const receipt = await db.exec(sql`UPDATE todos SET done = ${true} WHERE id = ${id}`);
    */
-  exec<Row extends object = AnyRow>(query: Sql<Row>, options?: CallOptions): Promise<Receipt<Row>> {
+  exec<Row extends object = AnyRow>(query: Sql<Row>, options?: WriteOptions): Promise<Receipt<Row>> {
     return this.#core.write<Row>(() => single(query), options);
   }
 
@@ -113,7 +115,7 @@ export class Database<S extends Tables = Tables> implements AsyncDisposable {
    * @example
    * await db.batch([sql`DELETE FROM todos WHERE list_id = ${id}`, sql`DELETE FROM lists WHERE id = ${id}`]);
    */
-  batch(queries: readonly Sql<object>[], options: CallOptions = {}): Promise<BatchReceipt> {
+  batch(queries: readonly Sql<object>[], options: WriteOptions = {}): Promise<BatchReceipt> {
     const run = async (): Promise<BatchReceipt> => {
       const { receipt, answers } = await this.#core.run(queries.map(single), options);
       const results = answers.map((answer) => ({ changes: answer.changes, rows: rowsOf(answer, this.#core.schema) }));
@@ -151,6 +153,18 @@ export class Database<S extends Tables = Tables> implements AsyncDisposable {
    */
   on<Name extends keyof DatabaseEvents>(name: Name, listener: (detail: DatabaseEvents[Name]) => void): () => void {
     return this.#core.events.on(name, listener);
+  }
+
+  /**
+   * Decides, for a table declared with `onConflict: 'manual'`, what a write becomes whose row somebody else has changed. What
+   * the resolver returns is committed as a new write, with the rest of the refused one and of those that build on it. It may
+   * take as long as it likes; should the row change meanwhile, or the new write be refused, it is asked again, after a reload
+   * too. The function that is returned withdraws it.
+   * @example
+   * db.resolve('todos', ({ base, local, remote }) => local && remote && { ...remote, title: merge(base?.title, local.title, remote.title) });
+   */
+  resolve<Name extends keyof S & string>(table: Name, resolver: Resolver<RowOf<S[Name]>>): () => void {
+    return this.#core.resolvers.set(table, resolver);
   }
 
   /**

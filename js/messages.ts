@@ -1,4 +1,5 @@
 import type { WireError } from './errors.js';
+import type { ChangedRow, Conflict, Policy, Value } from './generated/protocol.js';
 import type { SchemaDefinition } from './schema.js';
 
 /** What the page says when it opens a database. */
@@ -23,10 +24,10 @@ export interface OpenRequest {
 export type RequestBody =
   | { readonly op: 'open'; readonly options: OpenRequest }
   | { readonly op: 'read'; readonly call: Uint8Array }
-  | { readonly op: 'write'; readonly request: string; readonly call: Uint8Array; readonly received?: readonly string[] }
+  | { readonly op: 'write'; readonly request: string; readonly call: Uint8Array; readonly policy?: Policy; readonly received?: readonly string[] }
   | { readonly op: 'begin'; readonly transaction: string }
   | { readonly op: 'step'; readonly transaction: string; readonly call: Uint8Array }
-  | { readonly op: 'commit'; readonly transaction: string; readonly request: string; readonly received?: readonly string[] }
+  | { readonly op: 'commit'; readonly transaction: string; readonly request: string; readonly policy?: Policy; readonly received?: readonly string[] }
   | { readonly op: 'rollback'; readonly transaction: string }
   | { readonly op: 'live'; readonly live: number; readonly call: Uint8Array }
   | { readonly op: 'unlive'; readonly live: number }
@@ -35,7 +36,9 @@ export type RequestBody =
   | { readonly op: 'online'; readonly wanted: boolean }
   | { readonly op: 'pending' }
   | { readonly op: 'rejected' }
-  | { readonly op: 'retry'; readonly write: string }
+  | { readonly op: 'retry'; readonly write: string; readonly edits: readonly Decision[] }
+  | { readonly op: 'conflicts' }
+  | { readonly op: 'resolve'; readonly write: string; readonly decisions: readonly Decision[] }
   | { readonly op: 'discard'; readonly write: string }
   | { readonly op: 'fate'; readonly write: string }
   | { readonly op: 'close' }
@@ -57,19 +60,6 @@ export interface ReceiptMessage {
   readonly changes: number;
 }
 
-/** A value in the rows of a write: JSON, with tags for what JSON cannot hold. */
-export type TaggedValue = null | number | string | { readonly blob: string } | { readonly integer: string } | { readonly real: string };
-
-/** A row that a write changed. */
-export interface RowChangeMessage {
-  readonly table: string;
-  readonly op: 'insert' | 'update' | 'delete';
-  readonly indirect?: boolean;
-  readonly key: Readonly<Record<string, TaggedValue>>;
-  readonly old?: Readonly<Record<string, TaggedValue>>;
-  readonly new?: Readonly<Record<string, TaggedValue>>;
-}
-
 /** A write that the server has not confirmed yet. */
 export interface PendingMessage {
   readonly id: string;
@@ -77,17 +67,7 @@ export interface PendingMessage {
   readonly committed_at_ms: number;
   readonly sent: boolean;
   readonly blocked: boolean;
-  readonly changes: readonly RowChangeMessage[];
-}
-
-/** A row over which the server refused a write, without its key. */
-export interface ConflictMessage {
-  readonly table: string;
-  readonly kind: 'data' | 'not_found' | 'exists';
-  readonly key: Readonly<Record<string, TaggedValue>>;
-  readonly base: Readonly<Record<string, TaggedValue>> | null;
-  readonly local: Readonly<Record<string, TaggedValue>> | null;
-  readonly remote: Readonly<Record<string, TaggedValue>> | null;
+  readonly changes: readonly ChangedRow[];
 }
 
 /** A write that the server refused. */
@@ -97,8 +77,32 @@ export interface RejectedMessage {
   readonly message: string;
   readonly position: number;
   readonly committed_at_ms: number;
-  readonly changes: readonly RowChangeMessage[];
-  readonly conflicts?: readonly ConflictMessage[];
+  readonly changes: readonly ChangedRow[];
+  readonly conflicts?: readonly Conflict[];
+  readonly conflicts_left_out?: number;
+  /** The policy that decided, where rows conflicted. */
+  readonly policy?: Policy | null;
+  /** Rejected writes that it builds on. */
+  readonly builds_on?: readonly string[];
+}
+
+/** A refused write that a resolver may decide. Its images leave the key out. */
+export interface OpenConflict {
+  readonly id: string;
+  readonly rows: readonly Conflict[];
+}
+
+/** Cells by column. */
+export type Image = Readonly<Record<string, Value>>;
+
+/** What a row is to be; `null`: no such row. */
+export interface Decision {
+  readonly table: string;
+  readonly key: Image;
+  /** The row that was decided over, which must still be so. */
+  readonly over?: { readonly remote: Image | null };
+  /** Without the key. */
+  readonly row: Image | null;
 }
 
 /** What became of a write. */
@@ -136,6 +140,8 @@ export interface Answers {
   readonly pending: readonly PendingMessage[];
   readonly rejected: readonly RejectedMessage[];
   readonly retry: ReceiptMessage;
+  readonly conflicts: readonly OpenConflict[];
+  readonly resolve: ReceiptMessage;
   readonly discard: null;
   readonly fate: FateMessage;
   readonly close: null;

@@ -1,5 +1,6 @@
 import { type ColumnDefinition, encodeColumn } from './column.js';
 import { BadValue } from './errors.js';
+import type { Policy } from './generated/protocol.js';
 import { quote } from './identifier.js';
 import type { LiveQuery } from './live.js';
 import type { Receipt, Result } from './receipt.js';
@@ -10,7 +11,7 @@ import type { SqlValue } from './value.js';
 /** Where a query runs: a database, or a transaction. `Mode` says what a write gives. */
 export interface Runner<Mode extends 'database' | 'transaction'> {
   all<Row extends object>(query: Sql<Row>, options?: CallOptions): Promise<readonly Row[]>;
-  write<Row extends object>(make: () => Write<Row>, options?: CallOptions): Promise<Written<Mode, Row>>;
+  write<Row extends object>(make: () => Write<Row>, options?: WriteOptions): Promise<Written<Mode, Row>>;
   live<Row extends object>(query: Sql<Row>): LiveQuery<Row>;
 }
 
@@ -34,6 +35,16 @@ export type Written<Mode, Row extends object> = Mode extends 'database' ? Receip
 export interface CallOptions {
   /** Stops the waiting; what has begun goes on. */
   readonly signal?: AbortSignal;
+}
+
+/**
+ * What a call that writes takes.
+ * @example
+ * await todos.update(id, { done: true }, { onConflict: 'fail' });
+ */
+export interface WriteOptions extends CallOptions {
+  /** What the write asks for when somebody else has changed its rows meanwhile, if its tables ask for less. */
+  readonly onConflict?: Policy;
 }
 
 /** A table with its name and its runner. */
@@ -141,7 +152,7 @@ export class TableQuery<T extends Table, Mode extends 'database' | 'transaction'
    * @example
    * await todos.where({ list_id }).update({ done: true });
    */
-  update(changes: UpdateOf<T>, options?: CallOptions): Promise<Written<Mode, RowOf<T>>> {
+  update(changes: UpdateOf<T>, options?: WriteOptions): Promise<Written<Mode, RowOf<T>>> {
     const make = (): Write<RowOf<T>> => {
       const set = assignments(this.#source, changes);
       const where = this.#filter('update');
@@ -156,7 +167,7 @@ export class TableQuery<T extends Table, Mode extends 'database' | 'transaction'
    * @example
    * await todos.where({ done: true }).delete();
    */
-  delete(options?: CallOptions): Promise<Written<Mode, RowOf<T>>> {
+  delete(options?: WriteOptions): Promise<Written<Mode, RowOf<T>>> {
     const make = (): Write<RowOf<T>> => {
       const where = this.#filter('delete');
       return { text: `DELETE FROM ${quote(this.#source.name)}${where.text}`, values: where.values, sets: 1 };

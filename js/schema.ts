@@ -1,5 +1,6 @@
 import { type Column, initialValue, type OnDelete, STORAGE_TYPES } from './column.js';
 import { SchemaMismatch } from './errors.js';
+import type { Policy } from './generated/protocol.js';
 import type { Table } from './table.js';
 
 /**
@@ -48,6 +49,7 @@ export interface TableJson {
   readonly indexes: readonly { readonly columns: readonly string[]; readonly unique: boolean }[];
   readonly local_only: boolean;
   readonly keys?: 'application';
+  readonly on_conflict?: Policy;
 }
 
 /** A schema as the store reads it. */
@@ -101,7 +103,8 @@ function tableJson(name: string, table: Table, tables: Tables): TableJson {
   );
   const result: TableJson = { name, columns, primary_key: primaryKey, indexes, local_only: table.options.localOnly ?? false };
   checkTable(result, table.columns, table.options.keys);
-  return table.options.keys ? { ...result, keys: table.options.keys } : result;
+  const { keys, onConflict } = table.options;
+  return { ...result, ...(keys ? { keys } : {}), ...(onConflict ? { on_conflict: onConflict } : {}) };
 }
 
 function checkTable(table: TableJson, columns: Readonly<Record<string, Column>>, keys: 'application' | undefined): void {

@@ -2,7 +2,18 @@ import { encodeColumn, fillColumn } from './column.js';
 import { BadValue } from './errors.js';
 import { quote } from './identifier.js';
 import type { LiveQuery } from './live.js';
-import { assignments, type CallOptions, columnList, EVERYTHING, equals, type Source, TableQuery, type Write, type Written } from './query.js';
+import {
+  assignments,
+  type CallOptions,
+  columnList,
+  EVERYTHING,
+  equals,
+  type Source,
+  TableQuery,
+  type Write,
+  type WriteOptions,
+  type Written,
+} from './query.js';
 import { development } from './rows.js';
 import type { Sql } from './sql.js';
 import type { InsertOf, RowOf, Table, UpdateOf } from './table.js';
@@ -75,7 +86,7 @@ export class TableHandle<T extends Table, Mode extends 'database' | 'transaction
    * @example
    * const { rows: [todo] } = await todos.insert({ title: 'Milk' });
    */
-  insert(row: InsertOf<T>, options?: CallOptions): Promise<Written<Mode, RowOf<T>>> {
+  insert(row: InsertOf<T>, options?: WriteOptions): Promise<Written<Mode, RowOf<T>>> {
     return this.insertMany([row], options);
   }
 
@@ -84,7 +95,7 @@ export class TableHandle<T extends Table, Mode extends 'database' | 'transaction
    * @example
    * await todos.insertMany(lines.map((title) => ({ title })));
    */
-  insertMany(rows: readonly InsertOf<T>[], options?: CallOptions): Promise<Written<Mode, RowOf<T>>> {
+  insertMany(rows: readonly InsertOf<T>[], options?: WriteOptions): Promise<Written<Mode, RowOf<T>>> {
     const make = (): Write<RowOf<T>> => {
       const { values, filled } = this.#fill(rows);
       return { text: this.#insertSql(), values, sets: rows.length, rows: filled };
@@ -97,7 +108,7 @@ export class TableHandle<T extends Table, Mode extends 'database' | 'transaction
    * @example
    * await settings.upsert({ id: 'theme', value: 'dark' });
    */
-  upsert(row: InsertOf<T>, options?: CallOptions): Promise<Written<Mode, RowOf<T>>> {
+  upsert(row: InsertOf<T>, options?: WriteOptions): Promise<Written<Mode, RowOf<T>>> {
     return this.#source.runner.write(() => this.#upsertion(row), options);
   }
 
@@ -106,7 +117,7 @@ export class TableHandle<T extends Table, Mode extends 'database' | 'transaction
    * @example
    * await todos.update(id, { done: true });
    */
-  update(key: Key<T>, changes: UpdateOf<T>, options?: CallOptions): Promise<Written<Mode, RowOf<T>>> {
+  update(key: Key<T>, changes: UpdateOf<T>, options?: WriteOptions): Promise<Written<Mode, RowOf<T>>> {
     const make = (): Write<RowOf<T>> => {
       const set = assignments(this.#source, changes);
       const where = this.#keyEquals(key);
@@ -121,7 +132,7 @@ export class TableHandle<T extends Table, Mode extends 'database' | 'transaction
    * @example
    * await todos.delete(id);
    */
-  delete(key: Key<T>, options?: CallOptions): Promise<Written<Mode, RowOf<T>>> {
+  delete(key: Key<T>, options?: WriteOptions): Promise<Written<Mode, RowOf<T>>> {
     const make = (): Write<RowOf<T>> => {
       const where = this.#keyEquals(key);
       return { text: `DELETE FROM ${quote(this.#source.name)} WHERE ${where.text}`, values: where.values, sets: 1 };

@@ -1,10 +1,19 @@
 import type { Column } from './column.js';
+import type { Policy as WirePolicy } from './generated/protocol.js';
 
 /** The columns of a table, by name. */
 export type Columns = Readonly<Record<string, Column>>;
 
 /** An index: columns, or columns and whether their values are unique together. */
 export type Index<Name extends string> = readonly Name[] | { readonly columns: readonly Name[]; readonly unique?: boolean };
+
+/**
+ * What becomes of a write when somebody else has changed its rows meanwhile; later ones are stricter.
+ * @example
+ * const careful: Policy = 'manual';
+ * const notes = table({ id: id(), body: text() }, { onConflict: careful });
+ */
+export type Policy = WirePolicy;
 
 /**
  * What a table is besides its columns.
@@ -20,8 +29,12 @@ export interface TableOptions<Name extends string = string> {
   readonly localOnly?: boolean;
   /** `application`: the application chooses integer keys so that no two devices choose the same. */
   readonly keys?: 'application';
-  /** What the server does with a write whose row has changed meanwhile. */
-  readonly onConflict?: 'rebase';
+  /**
+   * What writes of this table ask for when somebody else has changed the row meanwhile; the server's own policy holds where
+   * it is stricter. `rebase` (unless told): the changed columns are set on top. `server`: the other write stands, and this one
+   * is discarded without an event. `manual`: this one is refused, and `db.resolve` makes another of it. `fail`: it is refused.
+   */
+  readonly onConflict?: Policy;
 }
 
 /**

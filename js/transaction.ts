@@ -2,7 +2,7 @@ import { decodeAnswer, type StatementAnswer } from './answer.js';
 import { encodeCall, type Statement } from './call.js';
 import { type Core, rowsOf, single } from './core.js';
 import { LeaderLost, NotAllowed } from './errors.js';
-import type { CallOptions, Runner, Write } from './query.js';
+import type { Runner, Write, WriteOptions } from './query.js';
 import { type Result, TransactionReceipt } from './receipt.js';
 import type { Schema, Tables } from './schema.js';
 import type { AnyRow, Sql } from './sql.js';
@@ -15,7 +15,7 @@ import { uuid } from './uuid.js';
  * const options: TransactionOptions = { retry: true };
  * await db.transaction((tx) => tx.exec(sql`DELETE FROM todos`), options);
  */
-export interface TransactionOptions extends CallOptions {
+export interface TransactionOptions extends WriteOptions {
   /** Run the callback again when the worker that ran it went away. It must not have effects outside the transaction. */
   readonly retry?: boolean;
 }
@@ -88,7 +88,8 @@ class Steps implements Runner<'transaction'> {
     return rowsOf(answer, this.schema);
   }
 
-  async write<Row extends object>(make: () => Write<Row>): Promise<Result<Row>> {
+  async write<Row extends object>(make: () => Write<Row>, options: WriteOptions = {}): Promise<Result<Row>> {
+    if (options.onConflict) throw new NotAllowed('A transaction is decided as one: give onConflict to db.transaction.');
     const write = make();
     if (write.sets === 0) return { changes: 0, rows: [] };
     const [answer] = await this.#run([write]);
@@ -121,18 +122,22 @@ class Steps implements Runner<'transaction'> {
 export async function transact<S extends Tables, T>(
   core: Core,
   work: (tx: Transaction<S>) => Promise<T> | T,
-  { signal, retry = false }: TransactionOptions,
+  { retry = false, ...options }: TransactionOptions,
 ): Promise<TransactionReceipt<T>> {
   for (let run = 1; ; run++) {
     try {
-      return await runOnce(core, work, signal);
+      return await runOnce(core, work, options);
     } catch (error) {
       if (!(error instanceof LeaderLost) || !retry || run >= MAX_RUNS) throw error;
     }
   }
 }
 
-async function runOnce<S extends Tables, T>(core: Core, work: (tx: Transaction<S>) => Promise<T> | T, signal?: AbortSignal): Promise<TransactionReceipt<T>> {
+async function runOnce<S extends Tables, T>(
+  core: Core,
+  work: (tx: Transaction<S>) => Promise<T> | T,
+  { signal, onConflict: policy }: WriteOptions,
+): Promise<TransactionReceipt<T>> {
   const transaction = uuid();
   const steps = new Steps(core, transaction);
   try {
@@ -140,7 +145,8 @@ async function runOnce<S extends Tables, T>(core: Core, work: (tx: Transaction<S
     const value = await work(new Transaction<S>(steps));
     await steps.settle();
     signal?.throwIfAborted();
-    return new TransactionReceipt(await core.connection.call({ op: 'commit', transaction, request: uuid() }), value, core.writes);
+    const receipt = await core.connection.call({ op: 'commit', transaction, request: uuid(), ...(policy ? { policy } : {}) });
+    return new TransactionReceipt(receipt, value, core.writes);
   } catch (error) {
     await steps.settle();
     await core.connection.call({ op: 'rollback', transaction }).catch(() => {});

@@ -1,10 +1,10 @@
+import { decodeCells, encodeCells } from './cells.js';
 import type { Connection } from './connection.js';
 import { ConfirmTimeout, SeaworthyError, WriteRejected } from './errors.js';
-import type { ConflictMessage, PendingMessage, RejectedMessage, RowChangeMessage, TaggedValue } from './messages.js';
+import type { ChangedRow, Conflict as ConflictMessage, Policy, Value } from './generated/protocol.js';
+import type { Decision, PendingMessage, RejectedMessage } from './messages.js';
 import { Receipt } from './receipt.js';
-import { columnKind, decodeAs } from './rows.js';
 import type { Schema } from './schema.js';
-import type { SqlValue } from './value.js';
 
 /**
  * How long to wait for the server.
@@ -80,6 +80,10 @@ export class RejectedWrite {
   readonly changes: readonly RowChange[];
   /** The rows that others had changed meanwhile, where that is the reason (`conflict`, `discarded`). */
   readonly conflicts: readonly Conflict[];
+  /** The policy that decided, where rows conflicted. Under `manual` a resolver may end it; see `db.resolve`. */
+  readonly policy: Policy | null;
+  /** The ids of refused writes that it builds on. */
+  readonly buildsOn: readonly string[];
   readonly #writes: Writes;
 
   constructor(message: RejectedMessage, schema: Schema, writes: Writes) {
@@ -88,16 +92,20 @@ export class RejectedWrite {
     this.message = message.message;
     this.changes = decodeChanges(message.changes, schema);
     this.conflicts = (message.conflicts ?? []).map((conflict) => decodeConflict(conflict, schema));
+    this.policy = message.policy ?? null;
+    this.buildsOn = message.builds_on ?? [];
     this.#writes = writes;
   }
 
   /**
-   * Makes the write again, as a new one on top of what the database holds now.
+   * Makes the write again, as a new one on top of what the database holds now; then this one is gone. Where it cannot stand
+   * there, `CannotRetry` is thrown and it is kept.
    * @example
    * const receipt = await write.retry();
+   * await write.retry({ edit: ({ new: cells }) => ({ ...cells, title: 'Shorter' }) });
    */
-  async retry(): Promise<Receipt> {
-    return this.#writes.retry(this.id);
+  async retry(options: RetryOptions = {}): Promise<Receipt> {
+    return this.#writes.retry(this, options);
   }
 
   /**
@@ -108,6 +116,16 @@ export class RejectedWrite {
   async discard(): Promise<void> {
     return this.#writes.discard(this.id);
   }
+}
+
+/**
+ * How a refused write is made again.
+ * @example
+ * const shorten: RetryOptions = { edit: ({ table, new: cells }) => (table === 'todos' ? { title: String(cells.title).slice(0, 80) } : undefined) };
+ */
+export interface RetryOptions {
+  /** Called for each row that it inserts or updates; gives cells to write instead of its own. */
+  readonly edit?: (change: RowChange) => Readonly<Record<string, unknown>> | undefined;
 }
 
 /** Somebody who waits for a write's end. */
@@ -176,8 +194,13 @@ export class Writes {
   }
 
   /** Makes a refused write again. */
-  async retry(id: string): Promise<Receipt> {
-    return new Receipt(await this.#connection.call({ op: 'retry', write: id }), [], this);
+  async retry(write: RejectedWrite, { edit }: RetryOptions): Promise<Receipt> {
+    const edits = write.changes.flatMap((change): Decision[] => {
+      const cells = change.op === 'delete' ? undefined : edit?.(change);
+      const { table, key } = change;
+      return cells ? [{ table, key: encodeCells(key, table, this.#schema), row: encodeCells({ ...change.new, ...cells }, table, this.#schema) }] : [];
+    });
+    return new Receipt(await this.#connection.call({ op: 'retry', write: write.id, edits }), [], this);
   }
 
   /** Forgets a refused write. */
@@ -241,26 +264,14 @@ function pendingWrite(message: PendingMessage, schema: Schema): PendingWrite {
   return { id, committedAt: new Date(message.committed_at_ms), sent, blocked, changes: decodeChanges(message.changes, schema) };
 }
 
-function decodeChanges(changes: readonly RowChangeMessage[], schema: Schema): readonly RowChange[] {
+function decodeChanges(changes: readonly ChangedRow[], schema: Schema): readonly RowChange[] {
   return changes.map(({ table, op, key, old = {}, new: after = {} }) => {
-    const decode = (cells: Readonly<Record<string, TaggedValue>>) => decodeCells(cells, table, schema);
+    const decode = (cells: Readonly<Record<string, Value>>) => decodeCells(cells, table, schema);
     return { table, op, key: decode(key), old: decode(old), new: decode(after) };
   });
 }
 
 function decodeConflict({ table, kind, key, base, local, remote }: ConflictMessage, schema: Schema): Conflict {
-  const decode = (cells: Readonly<Record<string, TaggedValue>> | null) => cells && decodeCells(cells, table, schema);
+  const decode = (cells: Readonly<Record<string, Value>> | null) => cells && decodeCells(cells, table, schema);
   return { table, kind, key: decodeCells(key, table, schema), base: decode(base), local: decode(local), remote: decode(remote) };
-}
-
-function decodeCells(cells: Readonly<Record<string, TaggedValue>>, table: string, schema: Schema): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(Object.entries(cells).map(([column, value]) => [column, decodeAs(columnKind(schema, table, column), untag(value))]));
-}
-
-/** JSON's tags for what JSON cannot hold, taken off. */
-export function untag(value: TaggedValue): SqlValue {
-  if (typeof value !== 'object' || value === null) return value;
-  if ('integer' in value) return BigInt(value.integer);
-  if ('real' in value) return Number(value.real.replace('inf', 'Infinity'));
-  return Uint8Array.from(atob(value.blob), (character) => character.charCodeAt(0));
 }

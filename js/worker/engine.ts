@@ -1,4 +1,15 @@
-import type { EngineEvent, FateMessage, OpenRequest, PendingMessage, ReceiptMessage, RejectedMessage, StatusMessage } from '../messages.js';
+import type { Policy } from '../generated/protocol.js';
+import type {
+  Decision,
+  EngineEvent,
+  FateMessage,
+  OpenConflict,
+  OpenRequest,
+  PendingMessage,
+  ReceiptMessage,
+  RejectedMessage,
+  StatusMessage,
+} from '../messages.js';
 
 /** The options of the wasm module's `Database.open`. */
 export type EngineOptions = Pick<OpenRequest, 'name' | 'storage' | 'schema' | 'sync' | 'online'>;
@@ -6,10 +17,10 @@ export type EngineOptions = Pick<OpenRequest, 'name' | 'storage' | 'schema' | 's
 /** The wasm module's database. Every failure throws `{ code, message, retryable, details }`. */
 export interface Engine {
   read(call: Uint8Array): Uint8Array;
-  write(request: string, call: Uint8Array): { readonly receipt: ReceiptMessage; readonly buffer: Uint8Array; readonly repeated: boolean };
+  write(request: string, call: Uint8Array, policy?: Policy): { readonly receipt: ReceiptMessage; readonly buffer: Uint8Array; readonly repeated: boolean };
   begin(): void;
   step(call: Uint8Array): Uint8Array;
-  commit(request: string): ReceiptMessage;
+  commit(request: string, policy?: Policy): ReceiptMessage;
   rollback(): void;
   acknowledge(requests: readonly string[]): undefined;
   live_open(id: number, call: Uint8Array): Uint8Array;
@@ -18,7 +29,9 @@ export interface Engine {
   online(wanted: boolean): undefined;
   pending(): readonly PendingMessage[];
   rejected(): readonly RejectedMessage[];
-  retry(id: string): ReceiptMessage;
+  retry(id: string, edits: readonly Decision[]): ReceiptMessage;
+  conflicts(): readonly OpenConflict[];
+  resolve(id: string, decisions: readonly Decision[]): ReceiptMessage;
   discard(id: string): undefined;
   fate(id: string): FateMessage;
   status(): StatusMessage;

@@ -133,7 +133,7 @@ export class Session {
         return engine.read(request.call);
       case 'write':
         engine.acknowledge(request.received ?? []);
-        return engine.write(request.request, request.call);
+        return engine.write(request.request, request.call, request.policy);
       case 'begin':
         return this.#begin(engine, request.transaction);
       case 'step':
@@ -158,7 +158,11 @@ export class Session {
       case 'rejected':
         return engine.rejected();
       case 'retry':
-        return engine.retry(request.write);
+        return engine.retry(request.write, request.edits);
+      case 'conflicts':
+        return engine.conflicts();
+      case 'resolve':
+        return engine.resolve(request.write, request.decisions);
       case 'discard':
         return nothing(engine.discard(request.write));
       case 'fate':
@@ -190,7 +194,7 @@ export class Session {
     this.#transaction?.stop();
     this.#transaction = null;
     engine.acknowledge(request.received ?? []);
-    return engine.commit(request.request);
+    return engine.commit(request.request, request.policy);
   }
 
   #rollback(engine: Engine, transaction: string): null {

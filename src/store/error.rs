@@ -150,7 +150,8 @@ impl StoreError {
             Self::StorageUnavailable { .. } | Self::Corrupt { .. } => "StorageUnavailable",
             Self::InvalidText | Self::TransactionTooLarge { .. } => "BadValue",
             Self::RolledBack { .. } => "TransactionRolledBack",
-            Self::UnknownWrite { .. } | Self::CannotRetry { .. } => "UnknownWrite",
+            Self::UnknownWrite { .. } => "UnknownWrite",
+            Self::CannotRetry { .. } => "CannotRetry",
             Self::ConflictMoved { .. } => "ConflictMoved",
             Self::BadCall { .. } | Self::Sqlite { .. } => "Internal",
         }

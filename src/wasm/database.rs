@@ -6,15 +6,15 @@
 use crate::clock::Clock;
 use crate::driver::Driver;
 use crate::event::{Emitter, Event};
-use crate::failure::{Failure, to_js};
+use crate::failure::{Failure, from_js, to_js};
 use crate::opfs::{self, Files};
 use crate::options::{Options, StorageKind};
 use crate::panic;
 use js_sys::{Function, Object, Reflect, Uint8Array};
 use rusqlite::Connection;
 use seaworthy_engine::client::Input;
-use seaworthy_protocol::TransactionId;
-use seaworthy_store::{Call, Replica, Store, StoreError};
+use seaworthy_protocol::{Policy, TransactionId};
+use seaworthy_store::{Call, Decision, Replica, Stamp, Store, StoreError};
 use std::cell::Cell;
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
@@ -60,11 +60,12 @@ impl Database {
         Ok(self.driver.with_store(|store| store.read(&call))?)
     }
 
-    /// Runs a call in one transaction. A repeated request gives its first answer.
+    /// Runs a call in one transaction. A repeated request gives its first answer. `policy` is what the write asks for
+    /// where it meets another writer's change, if its tables ask for less.
     #[wasm_bindgen(unchecked_return_type = "{ receipt: unknown; buffer: Uint8Array; repeated: boolean }")]
-    pub fn write(&self, request: &str, call: &[u8]) -> Result<JsValue, JsValue> {
+    pub fn write(&self, request: &str, call: &[u8], policy: Option<String>) -> Result<JsValue, JsValue> {
         let call = decode(call)?;
-        let stamp = self.driver.clock().stamp();
+        let stamp = self.stamp(policy.as_deref())?;
         let written = self.driver.with_store(|store| store.write(request, stamp, &call))?;
         if !written.repeated {
             self.driver.committed();
@@ -90,8 +91,8 @@ impl Database {
 
     /// Commits the interactive transaction.
     #[wasm_bindgen(unchecked_return_type = "unknown")]
-    pub fn commit(&self, request: &str) -> Result<JsValue, JsValue> {
-        let stamp = self.driver.clock().stamp();
+    pub fn commit(&self, request: &str, policy: Option<String>) -> Result<JsValue, JsValue> {
+        let stamp = self.stamp(policy.as_deref())?;
         let committed = self.driver.with_store(|store| store.commit(request, stamp));
         self.driver.resume();
         let receipt = committed?;
@@ -150,11 +151,26 @@ impl Database {
         Ok(to_js(&self.driver.with_store(|store| store.rejected())?))
     }
 
-    /// Makes a refused write again, as a new one.
+    /// Makes a refused write again, as a new one. `edits` are cells that it is to have instead of its own.
     #[wasm_bindgen(unchecked_return_type = "unknown")]
-    pub fn retry(&self, id: &str) -> Result<JsValue, JsValue> {
-        let (id, stamp) = (parse(id)?, self.driver.clock().stamp());
-        let receipt = self.driver.with_store(|store| store.retry(id, stamp))?;
+    pub fn retry(&self, id: &str, edits: &JsValue) -> Result<JsValue, JsValue> {
+        let (id, edits, stamp) = (parse(id)?, decisions(edits)?, self.stamp(None)?);
+        let receipt = self.driver.with_store(|store| store.retry(id, stamp, &edits))?;
+        self.driver.committed();
+        Ok(to_js(&receipt))
+    }
+
+    /// Refused writes that a resolver may decide.
+    #[wasm_bindgen(unchecked_return_type = "unknown[]")]
+    pub fn conflicts(&self) -> Result<JsValue, JsValue> {
+        Ok(to_js(&self.driver.with_store(|store| store.conflicts())?))
+    }
+
+    /// Commits what a resolver decided over a refused write.
+    #[wasm_bindgen(unchecked_return_type = "unknown")]
+    pub fn resolve(&self, id: &str, decided: &JsValue) -> Result<JsValue, JsValue> {
+        let (id, decided, stamp) = (parse(id)?, decisions(decided)?, self.stamp(None)?);
+        let receipt = self.driver.with_store(|store| store.resolve(id, stamp, &decided))?;
         self.driver.committed();
         Ok(to_js(&receipt))
     }
@@ -208,6 +224,18 @@ async fn open_store(options: &Options, clock: &Clock) -> Result<(Store, Option<F
             }
         }
     }
+}
+
+impl Database {
+    fn stamp(&self, policy: Option<&str>) -> Result<Stamp, Failure> {
+        let unknown = |name: &str| Failure::new("BadValue", format!("{name:?} is no policy: use rebase, server, manual or fail"));
+        let policy = policy.map_or(Ok(Policy::Rebase), |name| Policy::parse(name).ok_or_else(|| unknown(name)))?;
+        Ok(Stamp { policy, ..self.driver.clock().stamp() })
+    }
+}
+
+fn decisions(given: &JsValue) -> Result<Vec<Decision>, Failure> {
+    from_js(given).map_err(|error| Failure::new("BadValue", format!("the rows cannot be read: {error}")))
 }
 
 fn decode(call: &[u8]) -> Result<Call, Failure> {

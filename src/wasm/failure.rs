@@ -3,7 +3,7 @@
 //! Codes are stable; messages are for people and say what to do. No panic and no bare string crosses.
 
 use seaworthy_store::StoreError;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use sqlite_wasm_vfs::sahpool::OpfsSAHError;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -77,6 +77,12 @@ impl From<Failure> for JsValue {
 /// Plain objects, numbers and arrays: what JSON would give.
 pub(crate) fn to_js<T: Serialize>(value: &T) -> JsValue {
     value.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).unwrap_or_else(|error| JsValue::from_str(&error.to_string()))
+}
+
+/// Reads a plain object of JavaScript.
+pub(crate) fn from_js<T: DeserializeOwned>(value: &JsValue) -> Result<T, serde_json::Error> {
+    let text = js_sys::JSON::stringify(value).ok().and_then(|text| text.as_string()).unwrap_or_default();
+    serde_json::from_str(&text)
 }
 
 /// The name of an error that says another worker still has the file.

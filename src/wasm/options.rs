@@ -1,6 +1,6 @@
 //! What `Database.open` is given, parsed once into types.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, from_js};
 use seaworthy_store::Schema;
 use serde::Deserialize;
 use wasm_bindgen::JsValue;
@@ -42,7 +42,6 @@ pub(crate) struct Sync {
 impl Options {
     /// Reads a plain object.
     pub(crate) fn from_js(options: &JsValue) -> Result<Self, Failure> {
-        let text = js_sys::JSON::stringify(options).ok().and_then(|text| text.as_string()).unwrap_or_default();
-        serde_json::from_str(&text).map_err(|error| Failure::new("SchemaMismatch", format!("the options or the schema cannot be read: {error}")))
+        from_js(options).map_err(|error| Failure::new("SchemaMismatch", format!("the options or the schema cannot be read: {error}")))
     }
 }

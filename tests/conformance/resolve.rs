@@ -196,7 +196,7 @@ fn a_rejected_write_can_be_edited_before_it_is_made_again() {
     let edit = |title: Value| Decision { table: "todos".into(), key: key("c"), over: None, row: Some([("title".to_owned(), title)].into()) };
     let stamp = f.stamp();
     let missing = Decision { key: key("z"), ..edit(Value::Null) };
-    assert_eq!(f.store.retry(kept[0].id, stamp, &[missing]).unwrap_err().code(), "UnknownWrite");
+    assert_eq!(f.store.retry(kept[0].id, stamp, &[missing]).unwrap_err().code(), "CannotRetry");
     assert_eq!(f.store.rejected().unwrap().len(), 1, "an edit that cannot stand loses nothing");
     f.store.retry(kept[0].id, stamp, &[edit("short".into())]).unwrap();
     assert_eq!(f.titles(), ["a=A", "b=b", "c=short"]);

@@ -126,7 +126,7 @@ impl World {
         let Some(write) = store.rejected().map_err(|e| Broken(e.to_string()))?.into_iter().next() else { return Ok(()) };
         if retry {
             let result = store.retry(write.id, stamp, &[]);
-            if matches!(&result, Err(error) if error.code() == "UnknownWrite") && !node.device.gate.has_crashed() {
+            if matches!(&result, Err(error) if error.code() == "CannotRetry") && !node.device.gate.has_crashed() {
                 return Ok(());
             }
             if result.is_ok() {

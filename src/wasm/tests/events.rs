@@ -42,7 +42,7 @@ async fn nobody_watches_uncommitted_rows() {
     page.database.step(&call("INSERT INTO todos VALUES ('a', 'milk')", &[])).unwrap();
     TimeoutFuture::new(50).await;
     assert!(!page.events.iter().any(|event| is(&event, "live")));
-    page.database.commit("r1").unwrap();
+    page.database.commit("r1", None).unwrap();
     let event = page.event(|event| is(event, "live")).await;
     assert_eq!(first_row(&buffer(&event)), [Value::Integer(1)]);
 }

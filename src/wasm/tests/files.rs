@@ -126,7 +126,7 @@ async fn an_interactive_transaction_that_is_open_at_close_leaves_nothing() {
     assert_eq!(page.value("SELECT count(*) FROM todos"), Value::Integer(0));
     page.database.begin().unwrap();
     page.database.step(&crate::page::call("INSERT INTO todos VALUES ('b', 'bread')", &[])).unwrap();
-    let receipt = page.database.commit("r1").unwrap();
+    let receipt = page.database.commit("r1", None).unwrap();
     assert_eq!(field(&receipt, "changes").as_f64(), Some(1.0));
     assert_eq!(page.value("SELECT count(*) FROM todos"), Value::Integer(1));
     page.database.close().unwrap();
