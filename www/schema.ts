@@ -14,7 +14,7 @@ export const app = schema({
       created_at: integer(),
       updated_at: integer(),
     },
-    { indexes: [['list_id', 'position']] },
+    { indexes: [['list_id', 'position']], onConflict: 'manual' },
   ),
 });
 

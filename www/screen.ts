@@ -3,6 +3,7 @@
 import type { Status } from 'seaworthy';
 import { Address } from './address.js';
 import { Attempts } from './attempts.js';
+import { Conflicts, type Question } from './conflicts.js';
 import { fill, h } from './element.js';
 import { failure } from './failure.js';
 import { Feed } from './feed.js';
@@ -12,6 +13,7 @@ import type { Session } from './session.js';
 import { listenForShortcuts } from './shortcuts.js';
 import { Account } from './view/account.js';
 import { Badge } from './view/badge.js';
+import { ConflictCards } from './view/conflict-card.js';
 import { failedCover, openingCover, otherTabCover } from './view/cover.js';
 import { Frame } from './view/frame.js';
 import { helpDialog } from './view/help.js';
@@ -25,6 +27,8 @@ import { writesOf } from './writes.js';
 
 /** How often "2 min ago" is brought up to date. */
 const CLOCK_MS = 20_000;
+/** Refusals that come within this time are one message. */
+const TOGETHER_MS = 2000;
 
 export class Screen {
   readonly node = h('div', { class: 'screen' }, openingCover());
@@ -37,6 +41,8 @@ export class Screen {
   private readonly pane: ListPane;
   private readonly welcome: Welcome;
   private readonly badge: Badge;
+  private readonly cards = new ConflictCards();
+  private readonly conflicts: Conflicts;
   private readonly panel: SyncPanel;
   private readonly account: Account;
   private readonly help = helpDialog();
@@ -45,6 +51,10 @@ export class Screen {
   private known: Status;
   private status: Status;
   private failed: string | null = null;
+  /** Todos that wait for a choice. */
+  private questions = 0;
+  /** Refusals that were told in the last moments. */
+  private told = 0;
   /** A list was just made: its first todo comes next. */
   private composeNext = false;
 
@@ -63,13 +73,14 @@ export class Screen {
     this.badge = new Badge(() => this.openPanel());
     this.panel = this.makePanel();
     this.account = new Account(session.user, { signOut: (removeData) => this.signOut(removeData) });
-    this.frame = new Frame(this.sidebar.node, this.badge.node, this.panel.dialog.node, this.account.dialog.node, this.help.node);
+    this.frame = new Frame(this.sidebar.node, this.badge.node, this.cards.node, this.panel.dialog.node, this.account.dialog.node, this.help.node);
     this.feed = new Feed(
       session.db,
       () => this.show(),
       (error) => this.fail(error),
     );
     this.address = new Address(this.feed, this.ends.signal);
+    this.conflicts = new Conflicts(session.db, (questions) => this.ask(questions));
     this.listen();
   }
 
@@ -112,7 +123,11 @@ export class Screen {
   private listen(): void {
     const { db } = this.session;
     const { signal } = this.ends;
-    const stops = [db.status.subscribe((status) => this.showStatus(status)), db.on('error', (error) => this.attempts.background(error))];
+    const stops = [
+      db.status.subscribe((status) => this.showStatus(status)),
+      db.on('error', (error) => this.attempts.background(error)),
+      db.on('rejected', () => this.tellRejected()),
+    ];
     const clock = setInterval(() => this.showStatus(this.known), CLOCK_MS);
     signal.addEventListener('abort', () => {
       clearInterval(clock);
@@ -174,17 +189,24 @@ export class Screen {
     this.status = status;
     const now = Date.now();
     const off = this.session.switchedOff;
-    this.badge.update(status, off, now);
+    this.badge.update(status, off, this.questions, now);
     this.panel.update(status, off, now);
     this.sidebar.setOffline(off);
     this.welcome.update(status.lastSyncedAt !== null, status.connection === 'online' || status.connection === 'connecting');
     if (status.owner !== before.owner) this.show();
-    // What had been refused before this page was opened is no news.
-    if (status.rejected > before.rejected && before.owner === 'this-tab') this.tellRejected(status.rejected - before.rejected);
     if (this.panel.dialog.isOpen && (status.pending !== before.pending || status.rejected !== before.rejected)) void this.refreshWrites();
   }
 
-  private tellRejected(n: number): void {
+  private ask(questions: readonly Question[]): void {
+    this.cards.update(questions);
+    this.questions = questions.length;
+    this.showStatus(this.known);
+  }
+
+  /** Several at once are told as one. */
+  private tellRejected(): void {
+    const n = ++this.told;
+    if (n === 1) setTimeout(() => (this.told = 0), TOGETHER_MS);
     const text = `The server refused ${count(n, 'change')}. ${n === 1 ? 'It was' : 'They were'} taken back here.`;
     this.toasts.show(text, { label: 'Show', run: () => this.openPanel() }, 'problem');
   }
@@ -227,6 +249,7 @@ export class Screen {
   private signOut(removeData: boolean): void {
     this.ends.abort();
     this.feed.stop();
+    this.conflicts.stop();
     this.reach.stop();
     if (removeData) this.reach.forget();
     for (const dialog of [this.panel.dialog, this.account.dialog, this.help]) dialog.close();

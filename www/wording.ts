@@ -82,6 +82,9 @@ const REASONS: Readonly<Record<string, string>> = {
   constraint: 'It does not fit what is on the server.',
   foreign_key: 'Its list has been deleted meanwhile.',
   row_deleted: 'It has been deleted meanwhile.',
+  depends_on: 'A change that it builds on was refused.',
+  conflict: 'Somebody else changed it first.',
+  discarded: 'Somebody else changed it first.',
 };
 
 export function reason(code: string, message: string): string {

@@ -10,7 +10,14 @@ interface NameRow {
 }
 
 export async function writesOf(db: AppDatabase): Promise<Writes> {
-  const [pending, rejected] = await Promise.all([db.writes.pending(), db.writes.rejected()]);
+  const [pending, kept] = await Promise.all([db.writes.pending(), db.writes.rejected()]);
+  // What waits for a choice, and what builds on it, has a card of its own.
+  const asked = new Set<string>();
+  const rejected = kept.filter((write) => {
+    const isAsked = write.policy === 'manual' || write.buildsOn.some((id) => asked.has(id));
+    if (isAsked) asked.add(write.id);
+    return !isAsked;
+  });
   const ids = new Set([...pending, ...rejected].flatMap((write) => write.changes.map((change) => String(change.key.id))));
   const rows = await db.all(sql<NameRow>`
     SELECT id, title AS name FROM todos WHERE id ${sql.in([...ids])}

@@ -42,7 +42,7 @@ pub struct Counts {
     pub pending: u64,
     /// Of these, how many cannot stand on what the server has.
     pub blocked: u64,
-    /// Rejected and kept.
+    /// Rejected and kept, without those that a policy discarded.
     pub rejected: u64,
 }
 
@@ -115,7 +115,7 @@ impl Store {
 
     /// How many writes wait, and for what.
     pub fn counts(&self) -> Result<Counts, StoreError> {
-        let rejected: i64 = self.conn.prepare_cached("SELECT count(*) FROM seaworthy_rejected")?.query_row([], |row| row.get(0))?;
+        let rejected: i64 = self.conn.prepare_cached("SELECT count(*) FROM seaworthy_rejected WHERE code <> 'discarded'")?.query_row([], |row| row.get(0))?;
         let blocked = self.outbox.entries.values().filter(|entry| entry.masked).count();
         Ok(Counts { pending: self.outbox.entries.len() as u64, blocked: blocked as u64, rejected: rejected as u64 })
     }

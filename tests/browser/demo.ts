@@ -146,6 +146,17 @@ export class Demo {
     await this.pending(0);
   }
 
+  /** Waits until a card asks which version of a todo is to stay. */
+  async asksAbout(title: string): Promise<void> {
+    const asked = (wanted: string) => document.querySelector('.conflict-title')?.textContent?.includes(wanted);
+    await this.page.until(`a question about ${title}`, asked, title);
+  }
+
+  /** The versions on the cards. */
+  async versions(): Promise<string[]> {
+    return this.page.run(() => [...document.querySelectorAll('.conflict-text')].map((element) => element.textContent ?? ''));
+  }
+
   async toast(text: string): Promise<void> {
     const shown = (wanted: string) => document.querySelector('.toast-text')?.textContent?.includes(wanted);
     await this.page.until(`a message with “${text}”`, shown, text);

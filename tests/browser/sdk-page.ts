@@ -18,7 +18,7 @@ const app = schema({
       created_at: timestamp().defaultNow(),
       updated_at: timestamp().defaultNow(),
     },
-    { indexes: [['list_id', 'position']] },
+    { indexes: [['list_id', 'position']], onConflict: 'manual' },
   ),
   things: table(
     {

@@ -19,9 +19,9 @@ export class Badge {
     );
   }
 
-  update(status: Status, switchedOff: boolean, now: number): void {
+  update(status: Status, switchedOff: boolean, questions: number, now: number): void {
     setText(this.label, briefly(status, switchedOff));
-    setText(this.detail, waiting(status, now));
+    setText(this.detail, questions > 0 ? `${questions} to decide` : waiting(status, now));
     setAttribute(this.node, 'data-tone', toneOf(status));
     setAttribute(this.node, 'data-connection', status.connection);
     setAttribute(this.node, 'data-pending', status.pending);
