@@ -10,5 +10,6 @@ import { wasmAsset, workerAsset } from './assets.js';
  * @example
  * import { precache } from 'seaworthy/precache';
  * addEventListener('install', (event) => event.waitUntil(caches.open('v1').then((cache) => cache.addAll(precache))));
+ * addEventListener('fetch', (event) => event.respondWith(caches.match(event.request, { ignoreVary: true }).then((kept) => kept ?? fetch(event.request))));
  */
 export const precache: readonly string[] = [workerAsset(), wasmAsset()];

@@ -24,7 +24,7 @@ main(async () => {
 
 /** Runs the server until it ends, and resolves to its exit code or signal. */
 function serve() {
-  const program = path.join(root, 'target/debug/seaworthy-server');
+  const program = path.resolve(root, process.env.CARGO_TARGET_DIR ?? 'target', 'debug/seaworthy-server');
   const server = spawn(program, ['--config', CONFIGURATION, '--dev'], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => server.kill(signal));
   createInterface({ input: server.stdout }).on('line', (line) => {

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const BINARY = path.join(ROOT, 'target/debug/seaworthy-server');
+const BINARY = path.resolve(ROOT, process.env.CARGO_TARGET_DIR ?? 'target', 'debug/seaworthy-server');
 const READY_WITHIN_MS = 20_000;
 const STOP_WITHIN_MS = 10_000;
 

@@ -1,4 +1,4 @@
-// The example of the README compiles as it stands, in a strict project that installed the package.
+// The examples of the README compile as they stand, in a strict project that installed the package.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -13,13 +13,14 @@ const project = mkdtempSync(path.join(tmpdir(), 'seaworthy-readme-'));
 
 after(() => rmSync(project, { recursive: true, force: true }));
 
-test('the example of the README compiles', () => {
+test('the examples of the README compile', () => {
   const examples = [...readFileSync(path.join(root, 'README.md'), 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code);
   assert.ok(examples.length > 0, 'the README has no example in TypeScript');
   mkdirSync(path.join(project, 'node_modules'));
   symlinkSync(root, path.join(project, 'node_modules/seaworthy'), 'dir');
   writeFileSync(path.join(project, 'package.json'), JSON.stringify({ name: 'reader', private: true, type: 'module' }));
-  writeFileSync(path.join(project, 'app.ts'), examples.join('\n'));
+  const files = examples.map((_, at) => `example-${at}.ts`);
+  for (const [at, file] of files.entries()) writeFileSync(path.join(project, file), examples[at] ?? '');
   const compilerOptions = {
     strict: true,
     noEmit: true,
@@ -30,7 +31,7 @@ test('the example of the README compiles', () => {
     moduleResolution: 'bundler',
     preserveSymlinks: true,
   };
-  writeFileSync(path.join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['app.ts'] }));
+  writeFileSync(path.join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
   try {
     execFileSync('node', [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', project], { encoding: 'utf8', stdio: 'pipe' });
   } catch (error) {
