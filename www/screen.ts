@@ -8,7 +8,6 @@ import { fill, h } from './element.js';
 import { failure } from './failure.js';
 import { Feed } from './feed.js';
 import { FILTERS } from './model.js';
-import { Reachability } from './reachability.js';
 import type { Session } from './session.js';
 import { listenForShortcuts } from './shortcuts.js';
 import { Account } from './view/account.js';
@@ -36,7 +35,6 @@ export class Screen {
   private readonly attempts: Attempts;
   private readonly feed: Feed;
   private readonly address: Address;
-  private readonly reach: Reachability;
   private readonly sidebar: Sidebar;
   private readonly pane: ListPane;
   private readonly welcome: Welcome;
@@ -47,8 +45,6 @@ export class Screen {
   private readonly account: Account;
   private readonly help = helpDialog();
   private readonly frame: Frame;
-  /** The status as the package has it, and as it is shown. */
-  private known: Status;
   private status: Status;
   private failed: string | null = null;
   /** Todos that wait for a choice. */
@@ -64,9 +60,7 @@ export class Screen {
     private readonly leave: (removeData: boolean) => void,
   ) {
     this.attempts = new Attempts(toasts, this.ends.signal);
-    this.known = session.db.status.getSnapshot();
-    this.status = this.known;
-    this.reach = new Reachability(session.user, () => this.showStatus(this.known));
+    this.status = session.db.status.getSnapshot();
     this.sidebar = this.makeSidebar();
     this.pane = this.makePane();
     this.welcome = new Welcome((name) => this.addList(name));
@@ -128,7 +122,7 @@ export class Screen {
       db.on('error', (error) => this.attempts.background(error)),
       db.on('rejected', () => this.tellRejected()),
     ];
-    const clock = setInterval(() => this.showStatus(this.known), CLOCK_MS);
+    const clock = setInterval(() => this.showStatus(this.status), CLOCK_MS);
     signal.addEventListener('abort', () => {
       clearInterval(clock);
       for (const stop of stops) stop();
@@ -182,10 +176,8 @@ export class Screen {
     document.title = list ? `${list.name} · Seaworthy Todos` : 'Seaworthy Todos';
   }
 
-  private showStatus(known: Status): void {
+  private showStatus(status: Status): void {
     const before = this.status;
-    const status = this.reach.shown(known);
-    this.known = known;
     this.status = status;
     const now = Date.now();
     const off = this.session.switchedOff;
@@ -200,7 +192,7 @@ export class Screen {
   private ask(questions: readonly Question[]): void {
     this.cards.update(questions);
     this.questions = questions.length;
-    this.showStatus(this.known);
+    this.showStatus(this.status);
   }
 
   /** Several at once are told as one. */
@@ -242,7 +234,7 @@ export class Screen {
 
   private setOffline(offline: boolean): void {
     this.attempts.attempt(this.session.switchOff(offline));
-    this.showStatus(this.known);
+    this.showStatus(this.status);
     this.toasts.announce(offline ? 'Working offline' : 'Working online');
   }
 
@@ -250,8 +242,6 @@ export class Screen {
     this.ends.abort();
     this.feed.stop();
     this.conflicts.stop();
-    this.reach.stop();
-    if (removeData) this.reach.forget();
     for (const dialog of [this.panel.dialog, this.account.dialog, this.help]) dialog.close();
     this.leave(removeData);
   }

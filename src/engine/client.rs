@@ -147,6 +147,7 @@ impl Client {
             Mode::Offline => Connection::Offline,
             Mode::Stopped(why) => *why,
             _ if self.is_linked() => Connection::Online,
+            _ if self.backoff.is_lost() => Connection::Offline,
             _ => Connection::Connecting,
         };
         Status { connection, over_fetch: matches!(&self.mode, Mode::Fetch(link) if link.welcomed), error: self.error.clone() }

@@ -6,6 +6,9 @@
 use super::timing::{BACKOFF_BASE_MS, BACKOFF_CAP_MS, RETRY_AFTER_CAP_MS};
 use crate::random::Random;
 
+/// Failures in a row after which a person is told that there is no connection; one that breaks now and then is no news.
+const LOST_AFTER: u32 = 3;
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Backoff {
     failures: u32,
@@ -17,6 +20,11 @@ impl Backoff {
         let bound = BACKOFF_BASE_MS.saturating_mul(1 << self.failures.min(16)).min(BACKOFF_CAP_MS);
         self.failures = self.failures.saturating_add(1);
         at_least.min(RETRY_AFTER_CAP_MS) + random.up_to(bound)
+    }
+
+    /// Whether the server has not been there for several tries in a row.
+    pub(super) fn is_lost(&self) -> bool {
+        self.failures >= LOST_AFTER
     }
 
     pub(super) fn reset(&mut self) {

@@ -16,10 +16,10 @@ pub struct Status {
 /// The state of the connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Connection {
-    /// Not wanted.
+    /// Not wanted, or not to be had: it is tried again and again.
     #[default]
     Offline,
-    /// Wanted; being made, or waiting for the next try.
+    /// Being made.
     Connecting,
     /// Made, and authenticated.
     Online,

@@ -175,7 +175,7 @@ fn a_full_disk_never_loops_hot_and_goes_on_once_there_is_room() {
     for _ in 0..200 {
         rig.frame(rows(1));
         rig.frame(checkpoint(11));
-        assert_eq!(rig.connection(), Connection::Connecting);
+        assert_ne!(rig.connection(), Connection::Online);
         rig.pass(timing::BACKOFF_BASE_MS);
         tries += rig.take().iter().filter(|output| **output == Output::Connect).count();
         rig.give(Input::Connected);
@@ -215,4 +215,17 @@ fn a_clock_that_goes_back_is_harmless() {
     rig.frame(pong());
     assert_eq!(rig.pushed(), [1]);
     assert_eq!(rig.connection(), Connection::Online);
+}
+
+#[test]
+fn a_connection_that_breaks_is_no_news_and_a_server_that_is_not_there_is_offline_until_it_answers() {
+    let mut rig = Rig::online();
+    rig.give(Input::Closed);
+    assert_eq!(rig.connection(), Connection::Connecting);
+    for _ in 0..3 {
+        rig.pass(timing::BACKOFF_CAP_MS);
+    }
+    assert_eq!(rig.connection(), Connection::Offline);
+    assert!(rig.client.next_deadline().is_some(), "it is still tried");
+    assert_eq!(rig.error_code().as_deref(), Some("network"));
 }
