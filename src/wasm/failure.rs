@@ -4,7 +4,6 @@
 
 use seaworthy_store::StoreError;
 use serde::{Serialize, de::DeserializeOwned};
-use sqlite_wasm_vfs::sahpool::OpfsSAHError;
 use wasm_bindgen::{JsCast, JsValue};
 
 /// A failure, ready to be thrown.
@@ -44,16 +43,6 @@ impl Failure {
         failure.retryable = is_in_use(&name);
         failure.details = serde_json::json!({ "name": name });
         failure
-    }
-
-    pub(crate) fn pool(doing: &str, error: &OpfsSAHError) -> Self {
-        match error {
-            OpfsSAHError::Opfs { value, .. } => Self::storage(doing, value),
-            OpfsSAHError::NotSupported => {
-                Self::new("StorageUnavailable", "this browser has no OPFS access handles in a worker: use a newer one, or open with storage: 'memory'")
-            }
-            other => Self::new("StorageUnavailable", format!("{doing}: {other}")),
-        }
     }
 
     /// The object that is thrown or delivered.

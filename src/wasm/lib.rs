@@ -16,5 +16,6 @@ mod opfs;
 mod options;
 mod panic;
 mod socket;
+mod vfs;
 
 pub use database::Database;

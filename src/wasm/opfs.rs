@@ -5,21 +5,18 @@
 
 use crate::clock::scope;
 use crate::failure::{Failure, describe, is_in_use};
+use crate::vfs::{DATABASE, Handle, LOG, Vfs};
+use futures_util::future::join;
 use gloo_timers::future::TimeoutFuture;
 use rusqlite::{Connection, OpenFlags};
-use sqlite_wasm_rs::WasmOsCallback;
-use sqlite_wasm_vfs::sahpool::{OpfsSAHError, OpfsSAHPoolCfgBuilder, OpfsSAHPoolUtil, install};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{FileSystemDirectoryHandle, FileSystemGetDirectoryOptions, FileSystemRemoveOptions};
+use web_sys::{FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions, FileSystemGetFileOptions, FileSystemRemoveOptions};
 
 /// The directory that holds one directory for each database.
 const ROOT: &str = "seaworthy";
-/// The database inside its own directory.
-const FILE: &str = "db";
-/// Database, write-ahead log, and the journal that exists until the log does.
-const CAPACITY: usize = 3;
 /// Handles of a terminated worker free themselves within tens of milliseconds.
 const PATIENCE_MS: f64 = 5000.0;
 const RETRY_EVERY_MS: u32 = 5;
@@ -28,33 +25,40 @@ static OPENED: AtomicU32 = AtomicU32::new(0);
 
 /// The files of one open database.
 pub(crate) struct Files {
-    pool: OpfsSAHPoolUtil,
-    vfs: String,
+    handles: [Rc<Handle>; 2],
+    vfs: Vfs,
+    name: String,
 }
 
 impl Files {
-    /// Takes the directory of `name`, making it if need be.
+    /// Takes the files of `name`, making them if need be.
     pub(crate) async fn open(name: &str) -> Result<Self, Failure> {
         if !scope()?.is_secure_context() {
             return Err(Failure::new("InsecureContext", "the browser offers no storage to plain HTTP: use https or localhost, or open with storage: 'memory'"));
         }
-        let directory = directory(name)?;
-        // A name of its own each time: a second open in this worker then waits, instead of sharing the pool.
-        let vfs = format!("opfs-{}-{directory}", OPENED.fetch_add(1, Ordering::Relaxed));
-        let config = OpfsSAHPoolCfgBuilder::new().vfs_name(&vfs).directory(&format!("{ROOT}/{directory}")).initial_capacity(CAPACITY).build();
-        let patience = Patience::new();
-        loop {
-            match install::<WasmOsCallback>(&config, false).await {
-                Ok(pool) => return Ok(Self { pool, vfs }),
-                Err(error) if is_pool_in_use(&error) && !patience.is_over() => TimeoutFuture::new(RETRY_EVERY_MS).await,
-                Err(error) => return Err(Failure::pool("opening the database's files", &error)),
-            }
+        let encoded = directory(name)?;
+        if !has_handles() {
+            let what = "this browser has no OPFS access handles in a worker: use a newer one, or open with storage: 'memory'";
+            return Err(Failure::new("StorageUnavailable", what));
         }
+        let failed = |error: JsValue| Failure::storage("opening the database's files", &error);
+        let folder = make_directory(&encoded).await.map_err(failed)?;
+        let patience = Patience::new();
+        let handles = loop {
+            match take(&folder).await {
+                Ok(handles) => break handles,
+                Err(error) if is_in_use(&describe(&error).0) && !patience.is_over() => TimeoutFuture::new(RETRY_EVERY_MS).await,
+                Err(error) => return Err(failed(error)),
+            }
+        };
+        let name = format!("opfs-{}-{encoded}", OPENED.fetch_add(1, Ordering::Relaxed));
+        let vfs = Vfs::register(&name, handles[0].clone(), handles[1].clone())?;
+        Ok(Self { handles, vfs, name })
     }
 
     /// Opens SQLite on them: write-ahead log without shared memory, which needs the exclusive lock first.
     pub(crate) fn connect(&self) -> Result<Connection, rusqlite::Error> {
-        let conn = Connection::open_with_flags_and_vfs(FILE, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, self.vfs.as_str())?;
+        let conn = Connection::open_with_flags_and_vfs(DATABASE, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, self.name.as_str())?;
         conn.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
         conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         conn.pragma_update(None, "synchronous", "NORMAL")?;
@@ -63,9 +67,46 @@ impl Files {
 
     /// Lets go of the files. Every connection must be closed.
     pub(crate) fn release(self) -> Result<(), Failure> {
-        // SAFETY: the only connection of this VFS was closed by the caller, and nothing else of this worker uses it.
-        unsafe { self.pool.uninstall() }.map_err(|error| Failure::pool("closing the database's files", &error))
+        let released = self.vfs.unregister();
+        self.handles.iter().for_each(|handle| handle.close());
+        released
     }
+}
+
+fn has_handles() -> bool {
+    let class = js_sys::Reflect::get(&js_sys::global(), &"FileSystemFileHandle".into());
+    let prototype = class.and_then(|class| js_sys::Reflect::get(&class, &"prototype".into()));
+    prototype.and_then(|prototype| js_sys::Reflect::has(&prototype, &"createSyncAccessHandle".into())).unwrap_or(false)
+}
+
+/// Both handles, or neither.
+async fn take(folder: &FileSystemDirectoryHandle) -> Result<[Rc<Handle>; 2], JsValue> {
+    match join(open_file(folder, DATABASE), open_file(folder, LOG)).await {
+        (Ok(database), Ok(log)) => Ok([Rc::new(database), Rc::new(log)]),
+        (Err(error), other) | (other, Err(error)) => {
+            if let Ok(handle) = other {
+                handle.close();
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn open_file(folder: &FileSystemDirectoryHandle, name: &str) -> Result<Handle, JsValue> {
+    let options = FileSystemGetFileOptions::new();
+    options.set_create(true);
+    let file: FileSystemFileHandle = JsFuture::from(folder.get_file_handle_with_options(name, &options)).await?.unchecked_into();
+    Ok(Handle::new(JsFuture::from(file.create_sync_access_handle()).await?.unchecked_into()))
+}
+
+async fn make_directory(encoded: &str) -> Result<FileSystemDirectoryHandle, JsValue> {
+    let options = FileSystemGetDirectoryOptions::new();
+    options.set_create(true);
+    let mut folder = top().await?;
+    for name in [ROOT, encoded] {
+        folder = JsFuture::from(folder.get_directory_handle_with_options(name, &options)).await?.unchecked_into();
+    }
+    Ok(folder)
 }
 
 /// Deletes the directory of `name` with everything in it. A database that does not exist is fine.
@@ -88,10 +129,13 @@ pub(crate) async fn remove(name: &str) -> Result<(), Failure> {
     }
 }
 
-async fn root() -> Result<Option<FileSystemDirectoryHandle>, JsValue> {
+async fn top() -> Result<FileSystemDirectoryHandle, JsValue> {
     let storage = scope().map_err(|failure| failure.to_js())?.navigator().storage();
-    let top: FileSystemDirectoryHandle = JsFuture::from(storage.get_directory()).await?.unchecked_into();
-    match JsFuture::from(top.get_directory_handle_with_options(ROOT, &FileSystemGetDirectoryOptions::new())).await {
+    Ok(JsFuture::from(storage.get_directory()).await?.unchecked_into())
+}
+
+async fn root() -> Result<Option<FileSystemDirectoryHandle>, JsValue> {
+    match JsFuture::from(top().await?.get_directory_handle_with_options(ROOT, &FileSystemGetDirectoryOptions::new())).await {
         Ok(root) => Ok(Some(root.unchecked_into())),
         Err(error) if describe(&error).0 == "NotFoundError" => Ok(None),
         Err(error) => Err(error),
@@ -105,14 +149,6 @@ fn directory(name: &str) -> Result<String, Failure> {
         return Err(Failure::new("BadName", "the name of a database has 1 to 200 characters"));
     }
     Ok(encoded)
-}
-
-fn is_pool_in_use(error: &OpfsSAHError) -> bool {
-    match error {
-        OpfsSAHError::Opfs { value, .. } => is_in_use(&describe(value).0),
-        OpfsSAHError::DirectoryInUse(_) | OpfsSAHError::Busy => true,
-        _ => false,
-    }
 }
 
 struct Patience(f64);

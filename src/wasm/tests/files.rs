@@ -64,7 +64,7 @@ const OTHER_WORKER: &str = r#"new Promise((resolve, reject) => {
     const code = `(async () => {
         let directory = await navigator.storage.getDirectory();
         for (const name of ["seaworthy", "killed"]) directory = await directory.getDirectoryHandle(name, { create: true });
-        globalThis.handle = await (await directory.getFileHandle(".lock", { create: true })).createSyncAccessHandle();
+        globalThis.handle = await (await directory.getFileHandle("db", { create: true })).createSyncAccessHandle();
         postMessage("taken");
     })()`;
     const worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));

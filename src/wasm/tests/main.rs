@@ -6,6 +6,7 @@
 mod errors;
 mod events;
 mod files;
+mod log;
 mod page;
 mod sqlite;
 mod values;

@@ -45,7 +45,7 @@ impl Page {
 
     /// Writes, and gives the receipt.
     pub fn write(&self, request: &str, sql: &str, values: &[Value]) -> Result<JsValue, JsValue> {
-        self.database.write(request, &call(sql, values)).map(|written| field(&written, "receipt"))
+        self.database.write(request, &call(sql, values), None).map(|written| field(&written, "receipt"))
     }
 
     /// The first row of a query.
