@@ -23,7 +23,7 @@ impl MainFile {
     pub(super) fn read(&mut self, buf: &mut [u8], offset: u64) -> VfsResult<usize> {
         let is_scan = offset == self.next && offset > 0;
         self.next = offset + buf.len() as u64;
-        if self.from_ahead(buf, offset) {
+        if self.copy_ahead(buf, offset) {
             return Ok(buf.len());
         }
         if !is_scan || buf.len() > AHEAD {
@@ -57,7 +57,7 @@ impl MainFile {
     }
 
     /// Copies from what was read ahead, if all of it is there.
-    fn from_ahead(&self, buf: &mut [u8], offset: u64) -> bool {
+    fn copy_ahead(&self, buf: &mut [u8], offset: u64) -> bool {
         let Some(start) = offset.checked_sub(self.ahead_at).and_then(|start| usize::try_from(start).ok()) else { return false };
         match self.ahead.get(start..).and_then(|rest| rest.get(..buf.len())) {
             Some(there) => {
