@@ -12,6 +12,7 @@ mod flow;
 mod input;
 mod opening;
 mod output;
+mod principal;
 mod streaming;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ pub mod timing;
 
 pub use input::{Admission, Identity, Input, Pulled};
 pub use output::Output;
+pub use principal::Principal;
 
 use crate::{EngineError, Millis, client::User};
 use opening::Stage;
@@ -31,7 +33,7 @@ pub struct Session {
     stage: Stage,
     /// Over fetch: the one answer ends the session.
     request: Option<Request>,
-    user: Option<User>,
+    principal: Option<Principal>,
     token_ends_at: Millis,
     replica: ReplicaId,
     admission: Option<Admission>,
@@ -80,7 +82,7 @@ impl Session {
         let mut session = Self {
             stage: Stage::Expecting,
             request,
-            user: None,
+            principal: None,
             token_ends_at: now,
             replica: ReplicaId::default(),
             admission: None,
@@ -139,7 +141,7 @@ impl Session {
 
     /// The user, once the token was found good.
     pub fn user(&self) -> Option<&User> {
-        self.user.as_ref()
+        self.principal.as_ref().map(|principal| &principal.user)
     }
 
     fn check_asked(&self, input: &Input) -> Result<(), EngineError> {

@@ -13,9 +13,13 @@ use crate::config::{AuthConfig, KeyConfig, Secret};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, Validation, errors::ErrorKind};
 use jwks::Jwks;
 use key::Key;
-use seaworthy_engine::{client::User, session::Identity};
+use seaworthy_engine::{
+    client::User,
+    session::{Identity, Principal},
+};
 use seaworthy_protocol::{ErrorCode, ErrorFrame};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::{Map, Value};
 use std::{
     io,
     path::PathBuf,
@@ -83,14 +87,6 @@ pub struct Tokens {
     validation: Validation,
     issuer: String,
     audience: String,
-}
-
-#[derive(Deserialize)]
-struct Claims {
-    iss: String,
-    /// Of any type, so that a wrong one is named.
-    sub: Option<serde_json::Value>,
-    exp: f64,
 }
 
 #[derive(Serialize)]
@@ -169,7 +165,7 @@ impl Tokens {
     fn check_with(&self, key: &Key, token: &str) -> Option<Result<Identity, TokenError>> {
         let mut validation = self.validation.clone();
         validation.algorithms = vec![key.algorithm];
-        match jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation) {
+        match jsonwebtoken::decode::<Map<String, Value>>(token, &key.decoding, &validation) {
             Ok(data) => Some(identity(data.claims)),
             Err(error) => match error.kind() {
                 ErrorKind::InvalidSignature => None,
@@ -214,15 +210,14 @@ fn validation(config: &AuthConfig) -> Validation {
     validation
 }
 
-fn identity(claims: Claims) -> Result<Identity, TokenError> {
-    let Claims { iss, sub: Some(serde_json::Value::String(subject)), exp } = claims else { return Err(TokenError::NoSubject) };
-    if subject.is_empty() {
-        return Err(TokenError::NoSubject);
-    }
+fn identity(claims: Map<String, Value>) -> Result<Identity, TokenError> {
+    let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+    let (Some(issuer), Some(exp)) = (text("iss"), claims.get("exp").and_then(Value::as_f64)) else { return Err(TokenError::NotOurs) };
+    let subject = text("sub").filter(|subject| !subject.is_empty()).ok_or(TokenError::NoSubject)?;
     let left = exp + LEEWAY_S as f64 - since_epoch().as_secs_f64();
     // A cast from a float saturates; what no clock can hold is as good as for ever.
     let expires_in_ms = (left.max(0.0) * 1000.0) as u64;
-    Ok(Identity { user: User { issuer: iss, subject }, expires_in_ms })
+    Ok(Identity { principal: Principal { user: User { issuer, subject }, claims: Arc::new(claims) }, expires_in_ms })
 }
 
 fn since_epoch() -> Duration {

@@ -122,11 +122,11 @@ impl Drive {
             Output::Admit { replica, user } => {
                 self.answers.push(async move { Input::Admitted(answer(storage.admit(user, replica).await)) }.boxed());
             }
-            Output::Decide { user, push } => {
-                self.answers.push(async move { Input::Decided(answer(storage.decide(user, push).await)) }.boxed());
+            Output::Decide { principal, push } => {
+                self.answers.push(async move { Input::Decided(answer(storage.decide(principal, push).await)) }.boxed());
             }
-            Output::Pull { user, cursor, .. } => {
-                self.answers.push(async move { Input::Pulled(answer(storage.pull(user, cursor).await)) }.boxed());
+            Output::Pull { principal, cursor, .. } => {
+                self.answers.push(async move { Input::Pulled(answer(storage.pull(principal, cursor).await)) }.boxed());
             }
             Output::Send(frame) => self.outgoing.push_back(frame),
             Output::Close => self.closed = true,

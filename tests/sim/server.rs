@@ -7,12 +7,12 @@ use super::schema;
 use super::world::{Broken, World};
 use seaworthy_engine::Millis;
 use seaworthy_engine::client::{FetchError, User};
-use seaworthy_engine::session::{Identity, Input, Output, Session};
+use seaworthy_engine::session::{Identity, Input, Output, Principal, Session};
 use seaworthy_protocol::{
     Cursor, Epoch, ErrorCode, ErrorFrame, Format, Incarnation, Position, Push, ReplicaId, ServerFrame, decode_client, encode_server, encode_server_frames,
 };
 use seaworthy_server::storage::{Fresh, Location, SqliteCore};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A session's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,8 +22,8 @@ pub struct Peer(pub u64);
 #[derive(Debug)]
 pub enum Work {
     Admit { replica: ReplicaId, user: User },
-    Decide { user: User, push: Push },
-    Pull { user: User, cursor: Option<Cursor> },
+    Decide { principal: Principal, push: Push },
+    Pull { principal: Principal, cursor: Option<Cursor> },
 }
 
 pub struct Server {
@@ -208,8 +208,8 @@ impl World {
                 self.queue.at(soon, Event::Answer { run, peer, input });
             }
             Output::Admit { replica, user } => self.queue.at(soon, work(Work::Admit { replica, user })),
-            Output::Decide { user, push } => self.queue.at(soon, work(Work::Decide { user, push })),
-            Output::Pull { user, cursor, .. } => self.queue.at(soon, work(Work::Pull { user, cursor })),
+            Output::Decide { principal, push } => self.queue.at(soon, work(Work::Decide { principal, push })),
+            Output::Pull { principal, cursor, .. } => self.queue.at(soon, work(Work::Pull { principal, cursor })),
             Output::Send(frame) => self.send_to(peer, frame),
             Output::Close => self.close_slot(peer),
             Output::WakeAt(at) => {
@@ -265,8 +265,8 @@ impl World {
         let decides = matches!(work, Work::Decide { .. });
         let input = match work {
             Work::Admit { replica, user } => Input::Admitted(core.admit(&user, replica, now_ms).map_err(|error| error.to_frame())),
-            Work::Decide { user, push } => Input::Decided(core.decide(&user, &push, now_ms).map_err(|error| error.to_frame())),
-            Work::Pull { user, cursor } => Input::Pulled(core.pull(&user, cursor).map_err(|error| error.to_frame())),
+            Work::Decide { principal, push } => Input::Decided(core.decide(&principal, &push, now_ms).map_err(|error| error.to_frame())),
+            Work::Pull { principal, cursor } => Input::Pulled(core.pull(&principal, cursor).map_err(|error| error.to_frame())),
         };
         let failed = matches!(&input, Input::Admitted(Err(error)) | Input::Decided(Err(error)) | Input::Pulled(Err(error)) if error.code == "unavailable");
         if self.server.device.gate.has_crashed() {
@@ -306,7 +306,8 @@ fn verify(token: &str, now: u64) -> Result<Identity, ErrorFrame> {
     let good = token.split_once(':').and_then(|(user, end)| Some((user, end.parse::<u64>().ok()?.checked_sub(now)?)));
     match good {
         Some((subject, expires_in_ms)) if expires_in_ms > 0 => {
-            Ok(Identity { user: User { issuer: "simulation".into(), subject: subject.into() }, expires_in_ms })
+            let user = User { issuer: "simulation".into(), subject: subject.into() };
+            Ok(Identity { principal: Principal { user, claims: Arc::default() }, expires_in_ms })
         }
         _ => Err(ErrorFrame::new(ErrorCode::Unauthorized, "the token has ended")),
     }

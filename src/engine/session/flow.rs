@@ -28,7 +28,8 @@ impl Session {
         while matches!(self.stage, Stage::Open) {
             let must_wait = match self.waiting.front() {
                 None => return,
-                Some(ClientFrame::Push(_)) => self.deciding,
+                // A push behind a new token is decided by what that one claims.
+                Some(ClientFrame::Push(_)) => self.deciding || self.authenticating,
                 Some(ClientFrame::Token(_)) => self.authenticating,
                 Some(_) => false,
             };

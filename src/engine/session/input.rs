@@ -1,6 +1,6 @@
 //! What the driver tells the session.
 
-use crate::client::User;
+use super::Principal;
 use seaworthy_protocol::{Checkpoint, ClientFrame, Epoch, ErrorFrame, Position, Rows, Sequence, TransactionResult};
 
 #[cfg(doc)]
@@ -9,8 +9,8 @@ use super::Output;
 /// A token that was found good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The user that it names.
-    pub user: User,
+    /// Who it speaks for.
+    pub principal: Principal,
     /// How long it still holds, in milliseconds.
     pub expires_in_ms: u64,
 }

@@ -69,7 +69,7 @@ impl Session {
             Ok(identity) => identity,
             Err(error) => return self.end_with(error),
         };
-        if self.user.as_ref().is_some_and(|user| *user != identity.user) {
+        if self.user().is_some_and(|user| *user != identity.principal.user) {
             return self.end_with(ErrorFrame::new(ErrorCode::WrongUser, "The new token names another user. Connect again with it."));
         }
         self.token_ends_at = now + identity.expires_in_ms;
@@ -78,9 +78,8 @@ impl Session {
         }
         match std::mem::replace(&mut self.stage, Stage::Open) {
             Stage::Authenticating(opening) => {
-                self.user = Some(identity.user.clone());
                 self.stage = Stage::Admitting(opening);
-                self.emit(Output::Admit { replica: self.replica, user: identity.user });
+                self.emit(Output::Admit { replica: self.replica, user: identity.principal.user.clone() });
             }
             // A renewal: the welcome announces the new lifetime.
             stage => {
@@ -88,6 +87,8 @@ impl Session {
                 self.send_welcome(now);
             }
         }
+        // What is decided from now on is decided by the claims of this token.
+        self.principal = Some(identity.principal);
     }
 
     pub(super) fn admitted(&mut self, now: Millis, answer: Result<Admission, ErrorFrame>) {
@@ -113,7 +114,7 @@ impl Session {
     }
 
     fn send_welcome(&mut self, now: Millis) {
-        let (Some(admission), Some(user)) = (self.admission, self.user.clone()) else { return };
+        let (Some(admission), Some(user)) = (self.admission, self.user().cloned()) else { return };
         self.emit(Output::Send(ServerFrame::Welcome(Welcome {
             protocol: VERSION,
             epoch: admission.epoch,

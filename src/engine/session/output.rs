@@ -1,5 +1,6 @@
 //! What the session asks of the driver.
 
+use super::Principal;
 use crate::{Millis, client::User};
 use seaworthy_protocol::{Cursor, Push, ReplicaId, ServerFrame};
 
@@ -24,14 +25,14 @@ pub enum Output {
     /// Decide a push, in order. Answered by [`Input::Decided`].
     Decide {
         /// Whose token it is.
-        user: User,
+        principal: Principal,
         /// The transactions.
         push: Push,
     },
     /// Read what the user's buckets gained since `cursor`, up to the head. Answered by [`Input::Pulled`].
     Pull {
         /// Whose token it is.
-        user: User,
+        principal: Principal,
         /// The client database.
         replica: ReplicaId,
         /// Where it stands.

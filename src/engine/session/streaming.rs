@@ -38,7 +38,7 @@ impl Session {
     }
 
     fn decide(&mut self, push: Push) {
-        let Some(user) = self.user.clone() else { return };
+        let Some(principal) = self.principal.clone() else { return };
         if push.replica != self.replica {
             return self.refuse("A push must name the replica of `hello`.");
         }
@@ -50,7 +50,7 @@ impl Session {
             return self.end_with(ErrorFrame::new(ErrorCode::TooLarge, message));
         }
         self.deciding = true;
-        self.emit(Output::Decide { user, push });
+        self.emit(Output::Decide { principal, push });
     }
 
     pub(super) fn decided(&mut self, answer: Result<Vec<TransactionResult>, ErrorFrame>) {
@@ -87,9 +87,9 @@ impl Session {
     }
 
     pub(super) fn pull(&mut self) {
-        let Some(user) = self.user.clone() else { return };
+        let Some(principal) = self.principal.clone() else { return };
         self.pulling = true;
-        self.emit(Output::Pull { user, replica: self.replica, cursor: self.read });
+        self.emit(Output::Pull { principal, replica: self.replica, cursor: self.read });
     }
 
     pub(super) fn pulled(&mut self, answer: Result<Pulled, ErrorFrame>) {

@@ -14,7 +14,7 @@ use super::{
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use seaworthy_engine::{
     client::User,
-    session::{Admission, Pulled},
+    session::{Admission, Principal, Pulled},
 };
 use seaworthy_protocol::{Cursor, Epoch, Incarnation, Position, Push, ReplicaId, TransactionResult};
 use std::{path::PathBuf, sync::Arc};
@@ -63,16 +63,16 @@ impl SqliteCore {
     }
 
     /// Decides a push in a database transaction of its own. When it fails, nothing was decided.
-    pub fn decide(&mut self, user: &User, push: &Push, now_ms: i64) -> Result<Vec<TransactionResult>, StorageError> {
+    pub fn decide(&mut self, principal: &Principal, push: &Push, now_ms: i64) -> Result<Vec<TransactionResult>, StorageError> {
         let group = self.group()?;
-        let results = group.decide(user, push, now_ms)?;
+        let results = group.decide(principal, push, now_ms)?;
         group.commit()?;
         Ok(results)
     }
 
     /// Reads what the user may see and `cursor` does not have, in one snapshot.
-    pub fn pull(&self, user: &User, cursor: Option<Cursor>) -> Result<Pulled, StorageError> {
-        pull::pull(&self.conn, &self.streams, self.incarnation, user, cursor)
+    pub fn pull(&self, principal: &Principal, cursor: Option<Cursor>) -> Result<Pulled, StorageError> {
+        pull::pull(&self.conn, &self.streams, self.incarnation, principal, cursor)
     }
 
     /// The end of the log.
@@ -119,8 +119,8 @@ impl Group<'_> {
     }
 
     /// See [`SqliteCore::decide`].
-    pub fn decide(&self, user: &User, push: &Push, now_ms: i64) -> Result<Vec<TransactionResult>, StorageError> {
-        decide::decide(&self.tx, self.streams, user, push, now_ms)
+    pub fn decide(&self, principal: &Principal, push: &Push, now_ms: i64) -> Result<Vec<TransactionResult>, StorageError> {
+        decide::decide(&self.tx, self.streams, principal, push, now_ms)
     }
 
     /// Makes the decisions durable. Answers the end of the log.

@@ -15,17 +15,17 @@ use super::{
     tracking,
 };
 use rusqlite::Connection;
-use seaworthy_engine::client::User;
+use seaworthy_engine::session::Principal;
 use seaworthy_protocol::{Changes, Outcome, Push, RejectCode, ReplicaId, Sequence, Transaction, TransactionResult, limits};
 
 /// Decides a push. Nothing behind a gap or a reused identity is looked at.
-pub fn decide(conn: &Connection, streams: &Streams, user: &User, push: &Push, now_ms: i64) -> Result<Vec<TransactionResult>, StorageError> {
+pub fn decide(conn: &Connection, streams: &Streams, principal: &Principal, push: &Push, now_ms: i64) -> Result<Vec<TransactionResult>, StorageError> {
     check_limits(push)?;
-    let mut last = replica::find_or_create(conn, user, push.replica, now_ms)?;
+    let mut last = replica::find_or_create(conn, &principal.user, push.replica, now_ms)?;
     let mut shown_bytes = 0;
     let mut results = Vec::with_capacity(push.transactions.len());
     for transaction in &push.transactions {
-        let outcome = one(conn, streams, user, push.replica, transaction, last, now_ms)?;
+        let outcome = one(conn, streams, principal, push.replica, transaction, last, now_ms)?;
         let ends_batch = matches!(outcome, Outcome::Gap { .. } | Outcome::IdentityReused | Outcome::RetryLater { .. });
         if let Outcome::Rejected { data: Some(data), .. } = &outcome {
             shown_bytes += conflict::shown_bytes(data);
@@ -54,7 +54,7 @@ fn check_limits(push: &Push) -> Result<(), StorageError> {
 fn one(
     conn: &Connection,
     streams: &Streams,
-    user: &User,
+    principal: &Principal,
     replica: ReplicaId,
     transaction: &Transaction,
     last: Sequence,
@@ -72,25 +72,32 @@ fn one(
     if transaction.sequence != last.next() {
         return Ok(Outcome::Gap { expected: last.next() });
     }
-    let outcome = match replica::seen_id(conn, user, transaction)? {
+    let outcome = match replica::seen_id(conn, &principal.user, transaction)? {
         Some(seen) if seen.hash == hash => seen.outcome,
         Some(_) => {
             let rejection = Rejection::new(RejectCode::BadValue, "the transaction's id was used before for other changes: choose a random one");
             replica::rejected(internal::head(conn)?, rejection)
         }
-        None => judge(conn, streams, user, replica, transaction, now_ms)?,
+        None => judge(conn, streams, principal, replica, transaction, now_ms)?,
     };
     replica::remember(conn, replica, transaction, hash, &outcome)?;
     Ok(outcome)
 }
 
-fn judge(conn: &Connection, streams: &Streams, user: &User, replica: ReplicaId, transaction: &Transaction, now_ms: i64) -> Result<Outcome, StorageError> {
+fn judge(
+    conn: &Connection,
+    streams: &Streams,
+    principal: &Principal,
+    replica: ReplicaId,
+    transaction: &Transaction,
+    now_ms: i64,
+) -> Result<Outcome, StorageError> {
     if let Some(needed) = replica::first_rejected(conn, replica, &transaction.after)? {
         let message = format!("transaction {}, on which this one builds, was rejected", needed.0);
         return Ok(replica::rejected(internal::head(conn)?, Rejection::new(RejectCode::DependsOn, message)));
     }
     conn.prepare_cached("SAVEPOINT seaworthy_transaction")?.execute([])?;
-    let applied = in_savepoint(conn, streams, user, replica, transaction);
+    let applied = in_savepoint(conn, streams, principal, replica, transaction);
     if applied.is_err() {
         conn.prepare_cached("ROLLBACK TO seaworthy_transaction")?.execute([])?;
     }
@@ -126,14 +133,20 @@ impl From<Failure> for Stopped {
     }
 }
 
-fn in_savepoint(conn: &Connection, streams: &Streams, user: &User, replica: ReplicaId, transaction: &Transaction) -> Result<(Changes, Dropped), Stopped> {
+fn in_savepoint(
+    conn: &Connection,
+    streams: &Streams,
+    principal: &Principal,
+    replica: ReplicaId,
+    transaction: &Transaction,
+) -> Result<(Changes, Dropped), Stopped> {
     let changes = change::resolve(streams, &transaction.changes).map_err(Stopped::Rejected)?;
     let mut own = Own::new(conn, replica, &transaction.after);
-    if let Some(rejection) = conflict::find(conn, user, &changes, transaction.policy.unwrap_or_default(), &mut own)? {
+    if let Some(rejection) = conflict::find(conn, &principal.user, &changes, transaction.policy.unwrap_or_default(), &mut own)? {
         return Err(Stopped::Rejected(rejection));
     }
     let mut session = tracking::record(conn, streams).map_err(StorageError::from)?;
-    let dropped = apply::apply(conn, user, &changes)?;
+    let dropped = apply::apply(conn, &principal.user, &changes)?;
     let captured = tracking::captured(&mut session, streams).map_err(|error| match error {
         // Cascades made more of it than one log entry may hold.
         StorageError::Recorded(RecordError::Changeset(error)) => Stopped::Rejected(Rejection::new(RejectCode::BadValue, error.to_string())),

@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use rusqlite::Connection;
 use seaworthy_engine::{
     client::User,
-    session::{Admission, Pulled},
+    session::{Admission, Principal, Pulled},
 };
 use seaworthy_protocol::{Cursor, Epoch, Incarnation, Position, Push, ReplicaId, TransactionResult};
 use std::{
@@ -96,12 +96,12 @@ impl Storage for EmbeddedStorage {
         })
     }
 
-    fn decide(&self, user: User, push: Push) -> BoxFuture<'_, Result<Vec<TransactionResult>, StorageError>> {
-        Box::pin(self.writer.decide(user, push))
+    fn decide(&self, principal: Principal, push: Push) -> BoxFuture<'_, Result<Vec<TransactionResult>, StorageError>> {
+        Box::pin(self.writer.decide(principal, push))
     }
 
-    fn pull(&self, user: User, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Pulled, StorageError>> {
-        Box::pin(self.read(move |conn, readers| pull::pull(conn, &readers.streams, readers.incarnation, &user, cursor)))
+    fn pull(&self, principal: Principal, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Pulled, StorageError>> {
+        Box::pin(self.read(move |conn, readers| pull::pull(conn, &readers.streams, readers.incarnation, &principal, cursor)))
     }
 
     fn head(&self) -> watch::Receiver<Position> {

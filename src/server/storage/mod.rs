@@ -36,7 +36,7 @@ pub use table::{Keys, TableConfig, TableError, Tables};
 use futures_util::future::BoxFuture;
 use seaworthy_engine::{
     client::User,
-    session::{Admission, Pulled},
+    session::{Admission, Principal, Pulled},
 };
 use seaworthy_protocol::{Cursor, Position, Push, ReplicaId, TransactionResult};
 use tokio::sync::watch;
@@ -47,10 +47,10 @@ pub trait Storage: Send + Sync + 'static {
     fn admit(&self, user: User, replica: ReplicaId) -> BoxFuture<'_, Result<Admission, StorageError>>;
 
     /// Decides a push in order. When it answers, the decisions are on disk; when it fails, nothing was decided.
-    fn decide(&self, user: User, push: Push) -> BoxFuture<'_, Result<Vec<TransactionResult>, StorageError>>;
+    fn decide(&self, principal: Principal, push: Push) -> BoxFuture<'_, Result<Vec<TransactionResult>, StorageError>>;
 
     /// Reads what the user may see and `cursor` does not have, in one snapshot.
-    fn pull(&self, user: User, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Pulled, StorageError>>;
+    fn pull(&self, principal: Principal, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Pulled, StorageError>>;
 
     /// The last position that is on disk, and every later one.
     fn head(&self) -> watch::Receiver<Position>;

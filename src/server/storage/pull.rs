@@ -11,14 +11,14 @@ use super::{
     tracking::decode_key,
 };
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
-use seaworthy_engine::{client::User, session::Pulled};
+use seaworthy_engine::session::{Principal, Pulled};
 use seaworthy_protocol::{Checkpoint, Cursor, Incarnation, Position, Rows, Value, limits};
 
 /// Positions below this one cannot be continued from.
 pub const FLOOR: &str = "floor";
 
 /// Reads everything behind `cursor`.
-pub fn pull(conn: &Connection, streams: &Streams, incarnation: Incarnation, user: &User, cursor: Option<Cursor>) -> Result<Pulled, StorageError> {
+pub fn pull(conn: &Connection, streams: &Streams, incarnation: Incarnation, principal: &Principal, cursor: Option<Cursor>) -> Result<Pulled, StorageError> {
     let snapshot = conn.unchecked_transaction()?;
     let head = internal::head(&snapshot)?;
     let from = match cursor {
@@ -29,9 +29,9 @@ pub fn pull(conn: &Connection, streams: &Streams, incarnation: Incarnation, user
     for stream in streams.iter() {
         let mut batch = Batch::new(stream);
         match from {
-            Some(from) if from < head => since(&snapshot, stream, user, from, &mut batch)?,
+            Some(from) if from < head => since(&snapshot, stream, principal, from, &mut batch)?,
             Some(_) => {}
-            None => everything(&snapshot, stream, user, &mut batch)?,
+            None => everything(&snapshot, stream, principal, &mut batch)?,
         }
         rows.append(&mut batch.finish());
     }
@@ -51,18 +51,18 @@ fn is_known(conn: &Connection, cursor: Cursor, head: Position) -> rusqlite::Resu
     Ok((internal::position(start)..=end).contains(&cursor.position) && cursor.position >= floor)
 }
 
-fn everything(conn: &Connection, stream: &Stream, user: &User, batch: &mut Batch<'_>) -> Result<(), StorageError> {
+fn everything(conn: &Connection, stream: &Stream, principal: &Principal, batch: &mut Batch<'_>) -> Result<(), StorageError> {
     let mut statement = conn.prepare_cached(&stream.sql.bucket_rows)?;
-    let mut rows = statement.query([stream.bucket_of_user(user)])?;
+    let mut rows = statement.query([stream.bucket_of_user(&principal.user)])?;
     while let Some(row) = rows.next()? {
         batch.row(values(row, 0, stream.columns.len())?);
     }
     Ok(())
 }
 
-fn since(conn: &Connection, stream: &Stream, user: &User, from: Position, batch: &mut Batch<'_>) -> Result<(), StorageError> {
+fn since(conn: &Connection, stream: &Stream, principal: &Principal, from: Position, batch: &mut Batch<'_>) -> Result<(), StorageError> {
     const CHANGED: &str = "SELECT key, gone FROM seaworthy_rows WHERE tbl = ?1 AND bucket = ?2 AND position > ?3 ORDER BY position";
-    let bucket = stream.bucket_of_user(user);
+    let bucket = stream.bucket_of_user(&principal.user);
     let mut statement = conn.prepare_cached(CHANGED)?;
     let mut changed = statement.query(params![stream.name, bucket, internal::integer(from)])?;
     let mut select = conn.prepare_cached(&stream.sql.row)?;

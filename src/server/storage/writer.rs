@@ -5,7 +5,10 @@ use super::{
     core::{Group, SqliteCore},
     error::{OpenError, StorageError},
 };
-use seaworthy_engine::{client::User, session::Admission};
+use seaworthy_engine::{
+    client::User,
+    session::{Admission, Principal},
+};
 use seaworthy_protocol::{Position, Push, ReplicaId, TransactionResult};
 use std::{
     thread,
@@ -24,7 +27,7 @@ type Reply<T> = oneshot::Sender<Result<T, StorageError>>;
 
 enum Job {
     Admit { user: User, replica: ReplicaId, reply: Reply<Admission> },
-    Decide { user: User, push: Push, reply: Reply<Vec<TransactionResult>> },
+    Decide { principal: Principal, push: Push, reply: Reply<Vec<TransactionResult>> },
     Check { reply: Reply<()> },
     Close { reply: oneshot::Sender<()> },
 }
@@ -60,8 +63,8 @@ impl Writer {
     }
 
     /// See [`super::Storage::decide`].
-    pub async fn decide(&self, user: User, push: Push) -> Result<Vec<TransactionResult>, StorageError> {
-        self.ask(|reply| Job::Decide { user, push, reply }).await
+    pub async fn decide(&self, principal: Principal, push: Push) -> Result<Vec<TransactionResult>, StorageError> {
+        self.ask(|reply| Job::Decide { principal, push, reply }).await
     }
 
     /// See [`super::Storage::check`].
@@ -156,7 +159,7 @@ impl Job {
     fn execute(&self, group: &Group<'_>, now_ms: i64) -> Result<Answer, StorageError> {
         Ok(match self {
             Self::Admit { user, replica, .. } => Answer::Admit(keep(group.admit(user, *replica, now_ms))?),
-            Self::Decide { user, push, .. } => Answer::Decide(keep(group.decide(user, push, now_ms))?),
+            Self::Decide { principal, push, .. } => Answer::Decide(keep(group.decide(principal, push, now_ms))?),
             Self::Check { .. } => Answer::Check,
             Self::Close { .. } => Answer::Nothing,
         })

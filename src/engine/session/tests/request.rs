@@ -15,7 +15,7 @@ fn pull_of(cursor_at: Option<u64>, wait_ms: u64) -> Rig {
 fn a_push_is_authenticated_by_its_header_decided_answered_and_closed() {
     let mut rig = Rig::request();
     assert_eq!(rig.frame(push([5])), [Output::Authenticate { token: "t1".into() }]);
-    assert_eq!(rig.let_in(), [Output::Decide { user: user("alice"), push: push_of([5]) }]);
+    assert_eq!(rig.let_in(), [Output::Decide { principal: principal("alice"), push: push_of([5]) }]);
     let results = ServerFrame::Results(Results { results: vec![applied(5, 11)] });
     assert_eq!(rig.give(Input::Decided(Ok(vec![applied(5, 11)]))), [Output::Send(results), Output::Close]);
 }

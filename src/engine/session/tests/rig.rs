@@ -2,11 +2,12 @@
 
 use crate::Millis;
 use crate::client::User;
-use crate::session::{Admission, Identity, Input, Output, Pulled, Session};
+use crate::session::{Admission, Identity, Input, Output, Principal, Pulled, Session};
 use seaworthy_protocol::{
     Changes, Checkpoint, ClientFrame, Cursor, Epoch, Hello, Incarnation, Outcome, Ping, Position, Pull, Push, ReplicaId, Rows, Sequence, ServerFrame,
     Transaction, TransactionId, TransactionResult, VERSION, Value,
 };
+use std::sync::Arc;
 
 pub(super) const HOUR: u64 = 3_600_000;
 pub(super) const REPLICA: ReplicaId = ReplicaId([5; 16]);
@@ -88,8 +89,12 @@ pub(super) fn user(subject: &str) -> User {
     User { issuer: "https://issuer.example".into(), subject: subject.into() }
 }
 
+pub(super) fn principal(subject: &str) -> Principal {
+    Principal { user: user(subject), claims: Arc::default() }
+}
+
 pub(super) fn identity(subject: &str, expires_in_ms: u64) -> Identity {
-    Identity { user: user(subject), expires_in_ms }
+    Identity { principal: principal(subject), expires_in_ms }
 }
 
 pub(super) fn admission() -> Admission {
@@ -147,7 +152,7 @@ pub(super) fn checkpoint(position: u64) -> Output {
 }
 
 pub(super) fn reads_from(position: u64) -> Output {
-    Output::Pull { user: user("alice"), replica: REPLICA, cursor: Some(cursor(position)) }
+    Output::Pull { principal: principal("alice"), replica: REPLICA, cursor: Some(cursor(position)) }
 }
 
 /// The code of an error that was sent last before the close.

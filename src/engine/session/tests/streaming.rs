@@ -3,6 +3,8 @@
 use super::rig::*;
 use crate::session::{Input, Output, timing};
 use seaworthy_protocol::{Checkpoint, ClientFrame, ErrorCode, ErrorFrame, Outcome, Pong, Position, Results, ServerFrame, TokenRenewal};
+use serde_json::Map;
+use std::sync::Arc;
 
 fn results(results: impl IntoIterator<Item = seaworthy_protocol::TransactionResult>) -> Output {
     Output::Send(ServerFrame::Results(Results { results: results.into_iter().collect() }))
@@ -29,7 +31,7 @@ fn news_are_read_once_at_a_time_and_sent_with_their_checkpoint() {
 #[test]
 fn a_push_is_decided_answered_and_followed_by_a_checkpoint_even_an_empty_one() {
     let mut rig = Rig::open();
-    assert_eq!(rig.frame(push([5, 6])), [Output::Decide { user: user("alice"), push: push_of([5, 6]) }]);
+    assert_eq!(rig.frame(push([5, 6])), [Output::Decide { principal: principal("alice"), push: push_of([5, 6]) }]);
     let rejected = seaworthy_protocol::TransactionResult {
         sequence: seaworthy_protocol::Sequence(6),
         outcome: Outcome::Rejected { position: Position(11), code: "forbidden".into(), message: "no".into(), data: None },
@@ -64,7 +66,7 @@ fn a_second_push_waits_for_the_first() {
     rig.frame(push([5]));
     assert_eq!(rig.frame(push([6])), []);
     let outputs = rig.give(Input::Decided(Ok(vec![applied(5, 11)])));
-    assert_eq!(outputs, [results([applied(5, 11)]), Output::Decide { user: user("alice"), push: push_of([6]) }, reads_from(10)]);
+    assert_eq!(outputs, [results([applied(5, 11)]), Output::Decide { principal: principal("alice"), push: push_of([6]) }, reads_from(10)]);
 }
 
 #[test]
@@ -116,6 +118,17 @@ fn a_token_is_renewed_with_another_welcome() {
         rig.frame(ping());
     }
     assert!(!rig.session.is_closed());
+}
+
+#[test]
+fn a_push_behind_a_new_token_is_decided_by_what_that_one_claims() {
+    let mut rig = Rig::open();
+    rig.frame(token("t2"));
+    assert_eq!(rig.frame(push([5])), []);
+    let mut renewed = identity("alice", HOUR);
+    renewed.principal.claims = Arc::new(Map::from_iter([("role".to_owned(), "editor".into())]));
+    let outputs = rig.give(Input::Authenticated(Ok(renewed.clone())));
+    assert_eq!(outputs.last(), Some(&Output::Decide { principal: renewed.principal, push: push_of([5]) }));
 }
 
 #[test]

@@ -2,9 +2,12 @@
 
 use crate::storage::{Fresh, Location, Migration, OpenError, SqliteCore, TableConfig, Tables};
 use rusqlite::{Connection, session::Session};
-use seaworthy_engine::{client::User, session::Pulled};
+use seaworthy_engine::{
+    client::User,
+    session::{Principal, Pulled},
+};
 use seaworthy_protocol::{Changes, Cursor, Epoch, Incarnation, Outcome, Push, ReplicaId, Sequence, Transaction, TransactionId, Value};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 pub const SCHEMA: &str = "
     CREATE TABLE lists (id TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL, owner_id TEXT NOT NULL, slug TEXT UNIQUE);
@@ -19,6 +22,10 @@ pub const SCHEMA: &str = "
 
 pub fn user(subject: &str) -> User {
     User { issuer: "test".to_owned(), subject: subject.to_owned() }
+}
+
+pub fn principal(subject: &str) -> Principal {
+    Principal { user: user(subject), claims: Arc::default() }
 }
 
 pub fn owned() -> TableConfig {
@@ -67,7 +74,7 @@ impl Bench {
 
     /// What a replica with this cursor gets.
     pub fn pull(&self, subject: &str, cursor: Option<Cursor>) -> Pulled {
-        self.core.pull(&user(subject), cursor).unwrap()
+        self.core.pull(&principal(subject), cursor).unwrap()
     }
 }
 
@@ -90,7 +97,7 @@ pub fn rows(conn: &Connection, sql: &str) -> Vec<String> {
 /// A client database that captures what it writes.
 pub struct Client {
     pub conn: Connection,
-    pub user: User,
+    pub principal: Principal,
     pub replica: ReplicaId,
     pub sequence: u64,
 }
@@ -104,7 +111,7 @@ impl Client {
         let conn = Connection::open_in_memory().unwrap();
         conn.execute_batch("PRAGMA foreign_keys = ON").unwrap();
         conn.execute_batch(schema).unwrap();
-        Self { conn, user: user(subject), replica: ReplicaId([replica; 16]), sequence: 0 }
+        Self { conn, principal: principal(subject), replica: ReplicaId([replica; 16]), sequence: 0 }
     }
 
     /// Writes without capturing: what the client got from elsewhere.
@@ -141,7 +148,7 @@ impl Client {
 
     pub fn push(&self, server: &mut Bench, transactions: &[Transaction]) -> Vec<Outcome> {
         let push = Push { replica: self.replica, transactions: transactions.to_vec() };
-        server.core.decide(&self.user, &push, 0).unwrap().into_iter().map(|result| result.outcome).collect()
+        server.core.decide(&self.principal, &push, 0).unwrap().into_iter().map(|result| result.outcome).collect()
     }
 
     /// Writes, pushes, and gives the one outcome.

@@ -1,6 +1,6 @@
 //! Each transaction is decided once, in order, whatever the network does.
 
-use super::{Bench, Client, bench::code, user};
+use super::{Bench, Client, bench::code, principal, user};
 use crate::storage::StorageError;
 use seaworthy_protocol::{Outcome, Push, ReplicaId, Sequence, TransactionId};
 
@@ -100,7 +100,7 @@ fn a_replica_belongs_to_the_user_who_used_it_first() {
     let transaction = alice.write(INSERT);
     alice.push(&mut server, std::slice::from_ref(&transaction));
     let push = Push { replica: alice.replica, transactions: vec![transaction] };
-    assert!(matches!(server.core.decide(&user("bob"), &push, 0), Err(StorageError::WrongUser)));
+    assert!(matches!(server.core.decide(&principal("bob"), &push, 0), Err(StorageError::WrongUser)));
     assert!(matches!(server.core.admit(&user("bob"), alice.replica, 0), Err(StorageError::WrongUser)));
     assert_eq!(server.core.admit(&user("alice"), alice.replica, 0).unwrap().last_sequence, Sequence(1));
     assert_eq!(server.core.admit(&user("bob"), ReplicaId([2; 16]), 0).unwrap().last_sequence, Sequence(0));
@@ -141,9 +141,9 @@ fn a_group_that_is_not_committed_decided_nothing() {
     let mut alice = Client::new("alice", 1);
     let push = Push { replica: alice.replica, transactions: vec![alice.write(INSERT)] };
     let group = server.core.group().unwrap();
-    group.decide(&user("alice"), &push, 0).unwrap();
+    group.decide(&principal("alice"), &push, 0).unwrap();
     drop(group);
     assert_eq!(server.rows("SELECT * FROM lists"), [""; 0]);
-    let answer = server.core.decide(&user("alice"), &push, 0).unwrap();
+    let answer = server.core.decide(&principal("alice"), &push, 0).unwrap();
     assert_eq!(code(&answer[0].outcome), "applied");
 }

@@ -12,4 +12,4 @@ mod rules;
 mod starting;
 mod tables;
 
-use bench::{Bench, Client, user};
+use bench::{Bench, Client, principal, user};
