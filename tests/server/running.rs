@@ -54,6 +54,9 @@ pub struct Setup {
     pub audience: String,
     /// More lines: tables of `[auth]`.
     pub keys: String,
+    pub migrations: PathBuf,
+    /// The sections of the tables.
+    pub tables: String,
 }
 
 impl Setup {
@@ -65,6 +68,8 @@ impl Setup {
             more: String::new(),
             audience: "\"test\"".to_owned(),
             keys: String::new(),
+            migrations: root().join("www/server/migrations"),
+            tables: "[tables.lists]\nowner = \"owner_id\"\n[tables.todos]\nowner = \"owner_id\"\n".to_owned(),
         }
     }
 
@@ -77,12 +82,10 @@ impl Setup {
     }
 
     pub fn toml(&self) -> String {
-        let migrations = root().join("www/server/migrations");
         format!(
-            "listen = {:?}\ndatabase = \"test.db\"\nmigrations = {migrations:?}\n{}\n\
-             [auth]\nissuer = \"test\"\naudience = {}\nsecret = {SECRET:?}\n{}\
-             [tables.lists]\nowner = \"owner_id\"\n[tables.todos]\nowner = \"owner_id\"\n",
-            self.listen, self.more, self.audience, self.keys
+            "listen = {:?}\ndatabase = \"test.db\"\nmigrations = {:?}\n{}\n\
+             [auth]\nissuer = \"test\"\naudience = {}\nsecret = {SECRET:?}\n{}{}",
+            self.listen, self.migrations, self.more, self.audience, self.keys, self.tables
         )
     }
 

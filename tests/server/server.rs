@@ -10,6 +10,7 @@ mod keys;
 mod killing;
 mod peer;
 mod process;
+mod rules;
 mod running;
 mod site;
 mod socket;

@@ -18,7 +18,8 @@ fn claims() -> Value {
     json!({ "iss": "test", "aud": "test", "sub": "alice", "exp": now() + 600 })
 }
 
-fn with(name: &str, value: Value) -> Value {
+/// A good token's claims, and this one.
+pub fn with(name: &str, value: Value) -> Value {
     let mut claims = claims();
     claims[name] = value;
     claims
@@ -30,7 +31,7 @@ fn without(name: &str) -> Value {
     claims
 }
 
-fn signed(algorithm: Algorithm, claims: &Value) -> String {
+pub fn signed(algorithm: Algorithm, claims: &Value) -> String {
     jsonwebtoken::encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
 }
 

@@ -7,13 +7,13 @@
 
 use super::{
     binding::{Bound, quoted, quoted_list},
-    change::{Change, Rejection},
-    foreign_key, shuffle,
+    change::{Change, Prior, Rejection},
+    foreign_key, permission, shuffle,
     stream::Standing,
 };
 use rusqlite::{Connection, ErrorCode, ffi, params_from_iter};
-use seaworthy_engine::client::User;
-use seaworthy_protocol::{Op, RejectCode, RowKey};
+use seaworthy_engine::{client::User, session::Principal};
+use seaworthy_protocol::{Op, RejectCode, RowKey, Value};
 
 /// Why applying ended early.
 pub enum Failure {
@@ -35,6 +35,15 @@ impl From<Rejection> for Failure {
     }
 }
 
+/// What has become of the changes so far, but for those that are still to be tried.
+#[derive(Default)]
+pub struct Progress<'c, 's> {
+    /// Those that are in the tables.
+    pub done: Vec<&'c Change<'s>>,
+    /// Those that are left out.
+    pub dropped: Dropped,
+}
+
 /// What applying left out.
 #[derive(Default)]
 pub struct Dropped {
@@ -46,8 +55,10 @@ pub struct Dropped {
 
 /// What became of one change.
 pub enum Effect {
-    /// It is in the table, or had nothing to do.
+    /// It is in the table.
     Done,
+    /// It had nothing to do.
+    Idle,
     /// Its row is gone.
     Gone,
     /// A row stands in its way that may still move.
@@ -55,31 +66,24 @@ pub enum Effect {
 }
 
 /// Applies the changes of a transaction.
-pub fn apply(conn: &Connection, user: &User, changes: &[Change<'_>]) -> Result<Dropped, Failure> {
-    let mut dropped = Dropped::default();
-    let mut blocked: Vec<&Change<'_>> = Vec::new();
-    for change in in_order(changes) {
-        match attempt(conn, user, change)? {
-            Effect::Done => {}
-            Effect::Gone => dropped.add(change),
-            Effect::Blocked(_) => blocked.push(change),
-        }
-    }
-    let mut stuck = retry(conn, user, blocked, &mut dropped)?;
+pub fn apply(conn: &Connection, principal: &Principal, changes: &[Change<'_>]) -> Result<Dropped, Failure> {
+    let user = &principal.user;
+    let mut progress = Progress::default();
+    let mut stuck = retry(conn, user, in_order(changes), &mut progress)?;
     if !stuck.is_empty() {
-        stuck = shuffle::shuffle(conn, user, stuck, &mut dropped)?;
-        stuck = retry(conn, user, stuck, &mut dropped)?;
+        stuck = shuffle::shuffle(conn, user, stuck, &mut progress)?;
+        stuck = retry(conn, user, stuck, &mut progress)?;
     }
     if let Some(change) = stuck.first()
         && let Effect::Blocked(rejection) = attempt(conn, user, change)?
     {
         return Err(rejection.into());
     }
-    check_after(conn, user, changes, &dropped)?;
+    permission::check_after(conn, principal, &progress.done)?;
     if foreign_key::is_unresolved(conn)? {
         return Err(Rejection::new(RejectCode::ForeignKey, "a row would refer to one that does not exist on the server").into());
     }
-    Ok(dropped)
+    Ok(progress.dropped)
 }
 
 impl Dropped {
@@ -96,15 +100,16 @@ fn in_order<'c, 's>(changes: &'c [Change<'s>]) -> Vec<&'c Change<'s>> {
     ordered
 }
 
-/// Tries blocked changes again and again, as long as one of them gets through.
-fn retry<'c, 's>(conn: &Connection, user: &User, mut blocked: Vec<&'c Change<'s>>, dropped: &mut Dropped) -> Result<Vec<&'c Change<'s>>, Failure> {
+/// Tries changes again and again, as long as one of them gets through. Answers those that are blocked.
+fn retry<'c, 's>(conn: &Connection, user: &User, mut blocked: Vec<&'c Change<'s>>, progress: &mut Progress<'c, 's>) -> Result<Vec<&'c Change<'s>>, Failure> {
     loop {
         let before = blocked.len();
         let mut still = Vec::new();
         for change in blocked {
             match attempt(conn, user, change)? {
-                Effect::Done => {}
-                Effect::Gone => dropped.add(change),
+                Effect::Done => progress.done.push(change),
+                Effect::Idle => {}
+                Effect::Gone => progress.dropped.add(change),
                 Effect::Blocked(_) => still.push(change),
             }
         }
@@ -116,21 +121,38 @@ fn retry<'c, 's>(conn: &Connection, user: &User, mut blocked: Vec<&'c Change<'s>
 }
 
 fn attempt(conn: &Connection, user: &User, change: &Change<'_>) -> Result<Effect, Failure> {
-    let standing = change.stream.standing(conn, user, &change.key)?;
-    let executed = match (change.op, standing) {
-        (Op::Insert, Standing::Missing) => insert(conn, change),
-        (Op::Insert | Op::Update, Standing::Own) => update(conn, change),
+    let standing = match (change.prior, change.op) {
+        (Prior::Hidden, Op::Update | Op::Delete) => Standing::Missing,
+        _ => change.stream.standing(conn, user, &change.key)?,
+    };
+    let execute: fn(&Connection, &Change<'_>) -> rusqlite::Result<()> = match (change.op, standing) {
+        (Op::Insert, Standing::Missing) => insert,
+        (Op::Insert | Op::Update, Standing::Own) => update,
         (Op::Insert, Standing::Foreign) => {
             return Err(Rejection::new(RejectCode::KeyExists, format!("the key of a new row of {} is taken: choose another", change.stream.name)).into());
         }
         (Op::Update, _) => return Ok(Effect::Gone),
-        (Op::Delete, Standing::Own) => delete(conn, change),
-        (Op::Delete, _) => return Ok(Effect::Done),
+        (Op::Delete, Standing::Own) => delete,
+        (Op::Delete, _) => return Ok(Effect::Idle),
     };
-    match executed {
+    if change.indirect && standing == Standing::Own && !would_change(conn, user, change)? {
+        return Ok(Effect::Idle);
+    }
+    if change.prior == Prior::Denied {
+        return Err(permission::forbidden(change).into());
+    }
+    match execute(conn, change) {
         Ok(()) => Ok(Effect::Done),
         Err(error) => judge(error, change),
     }
+}
+
+/// Whether a change of a row that is there would change it. The server's triggers and cascades may have done it already.
+fn would_change(conn: &Connection, user: &User, change: &Change<'_>) -> rusqlite::Result<bool> {
+    let row = change.stream.readable_row(conn, user, &change.key)?.unwrap_or_default();
+    let cells = change.stream.columns.iter().zip(&row);
+    let is_there = |name: &str, value: &Value| cells.clone().any(|(column, found)| column == name && found == value);
+    Ok(change.op == Op::Delete || !change.cells.iter().all(|(name, value)| is_there(name, value)))
 }
 
 fn insert(conn: &Connection, change: &Change<'_>) -> rusqlite::Result<()> {
@@ -175,15 +197,4 @@ pub fn judge(error: rusqlite::Error, change: &Change<'_>) -> Result<Effect, Fail
         (ErrorCode::ConstraintViolation, _) => Err(Rejection::new(RejectCode::Constraint, message).into()),
         _ => Err(error.into()),
     }
-}
-
-/// The rule on the rows as the transaction leaves them: they must still be the user's.
-fn check_after(conn: &Connection, user: &User, changes: &[Change<'_>], dropped: &Dropped) -> Result<(), Failure> {
-    for change in changes.iter().filter(|change| change.op != Op::Delete) {
-        let left_out = || dropped.rows.iter().any(|row| row.table == change.stream.name && row.key == change.key);
-        if change.stream.standing(conn, user, &change.key)? == Standing::Foreign && !left_out() {
-            return Err(Rejection::new(RejectCode::Forbidden, format!("a row of {} would belong to another user", change.stream.name)).into());
-        }
-    }
-    Ok(())
 }

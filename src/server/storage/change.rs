@@ -40,6 +40,21 @@ pub struct Change<'s> {
     pub cells: Vec<(&'s str, Value)>,
     /// The cells besides the key as the writer saw them before.
     pub seen: Vec<(&'s str, Value)>,
+    /// What the rules say about the row as it was.
+    pub prior: Prior,
+}
+
+/// What the rules of a table say about a row as it was before the transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prior {
+    /// The table has no rules.
+    Unruled,
+    /// There was no row that the user may read.
+    Hidden,
+    /// It may be changed.
+    Permitted,
+    /// It may not be changed.
+    Denied,
 }
 
 impl Change<'_> {
@@ -122,5 +137,5 @@ fn change<'s>(stream: &'s Stream, columns: &[Known<'s>], row: &RowChange) -> Res
             }
         }
     }
-    Ok(Change { stream, op: row.op, indirect: row.indirect, key, cells, seen })
+    Ok(Change { stream, op: row.op, indirect: row.indirect, key, cells, seen, prior: Prior::Unruled })
 }

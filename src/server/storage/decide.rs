@@ -10,7 +10,7 @@ use super::{
     error::{RecordError, StorageError},
     internal,
     own::Own,
-    replica,
+    permission, replica,
     stream::Streams,
     tracking,
 };
@@ -140,13 +140,14 @@ fn in_savepoint(
     replica: ReplicaId,
     transaction: &Transaction,
 ) -> Result<(Changes, Dropped), Stopped> {
-    let changes = change::resolve(streams, &transaction.changes).map_err(Stopped::Rejected)?;
+    let mut changes = change::resolve(streams, &transaction.changes).map_err(Stopped::Rejected)?;
+    permission::check_before(conn, principal, &mut changes)?;
     let mut own = Own::new(conn, replica, &transaction.after);
     if let Some(rejection) = conflict::find(conn, &principal.user, &changes, transaction.policy.unwrap_or_default(), &mut own)? {
         return Err(Stopped::Rejected(rejection));
     }
     let mut session = tracking::record(conn, streams).map_err(StorageError::from)?;
-    let dropped = apply::apply(conn, &principal.user, &changes)?;
+    let dropped = apply::apply(conn, principal, &changes)?;
     let captured = tracking::captured(&mut session, streams).map_err(|error| match error {
         // Cascades made more of it than one log entry may hold.
         StorageError::Recorded(RecordError::Changeset(error)) => Stopped::Rejected(Rejection::new(RejectCode::BadValue, error.to_string())),

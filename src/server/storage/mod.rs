@@ -16,8 +16,10 @@ mod foreign_key;
 mod internal;
 mod migration;
 mod own;
+mod permission;
 mod pull;
 mod replica;
+mod rule;
 mod shuffle;
 mod start;
 mod stream;
@@ -31,6 +33,7 @@ pub use self::core::{Fresh, Group, Location, SqliteCore};
 pub use embedded::EmbeddedStorage;
 pub use error::{OpenError, StorageError};
 pub use migration::{Migration, MigrationError, load as load_migrations};
+pub use rule::{EachWrite, Fault, WriteConfig};
 pub use table::{Keys, TableConfig, TableError, Tables};
 
 use futures_util::future::BoxFuture;

@@ -5,7 +5,7 @@
 //! must not take its children along. Afterwards the foreign keys are counted.
 
 use super::{
-    apply::{Dropped, Effect, Failure, judge},
+    apply::{Effect, Failure, Progress, judge},
     binding::{Bound, quoted, quoted_list, values},
     change::{Change, Rejection},
     foreign_key,
@@ -23,13 +23,13 @@ struct Taken<'c, 's> {
 }
 
 /// Moves the stuck updates round. Answers the changes that this cannot help.
-pub fn shuffle<'c, 's>(conn: &Connection, user: &User, stuck: Vec<&'c Change<'s>>, dropped: &mut Dropped) -> Result<Vec<&'c Change<'s>>, Failure> {
+pub fn shuffle<'c, 's>(conn: &Connection, user: &User, stuck: Vec<&'c Change<'s>>, progress: &mut Progress<'c, 's>) -> Result<Vec<&'c Change<'s>>, Failure> {
     let mut circle = Vec::new();
     let mut others = Vec::new();
     for change in stuck {
         match (change.op, change.stream.standing(conn, user, &change.key)?) {
             (Op::Insert | Op::Update, Standing::Own) => circle.push(change),
-            (Op::Update, _) => dropped.add(change),
+            (Op::Update, _) => progress.dropped.add(change),
             _ => others.push(change),
         }
     }
@@ -38,6 +38,7 @@ pub fn shuffle<'c, 's>(conn: &Connection, user: &User, stuck: Vec<&'c Change<'s>
     let moved = move_round(conn, &circle);
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
     moved?;
+    progress.done.extend(circle);
     if foreign_key::count_violations(conn)? > before {
         return Err(Rejection::new(RejectCode::ForeignKey, "a row would refer to one that does not exist on the server").into());
     }

@@ -1,10 +1,12 @@
 //! A synchronised table as the server serves it: its columns, its key, who sees which row, and its SQL.
 //!
 //! A bucket is a table with an owner, or a table that is open. A user's buckets hold all that the
-//! user may read and write in this table; a row in no bucket of the user does not exist for the user.
+//! user may read in this table; a row in no bucket of the user does not exist for the user. Where no
+//! rules say otherwise, the user may write what is in these buckets, and leave it there.
 
 use super::{
     binding::{Bound, quoted, quoted_list, values},
+    rule::{BadRule, Rules},
     table::{self, TableError, Tables},
 };
 use rusqlite::{Connection, OptionalExtension, params_from_iter, types::ValueRef};
@@ -33,6 +35,8 @@ pub struct Stream {
     pub access: Access,
     /// What becomes of writes that meet.
     pub policy: Policy,
+    /// Who may write which row, where that is not whoever may read it.
+    pub rules: Option<Rules>,
     /// Statements that do not depend on a change.
     pub sql: Sql,
 }
@@ -91,8 +95,13 @@ impl Streams {
             let key: Vec<String> = examined.columns.iter().filter(|column| column.is_key).map(|column| column.name.clone()).collect();
             let access = config.owner.clone().map_or(Access::Open, |column| Access::Owner { column });
             let sql = Sql::new(name, &columns, &key, &access);
+            let bad = |BadRule { setting, fault }| TableError::Rule { table: name.clone(), setting, fault };
+            let rules = config.write.as_ref().map(|write| Rules::compile(conn, name, &key, write)).transpose().map_err(bad)?;
             let recorded = examined.columns.into_iter().map(|column| column.name).collect();
-            Ok((name.clone(), Stream { name: name.clone(), columns, key, recorded, has_rowid: examined.has_rowid, access, policy: config.conflict, sql }))
+            Ok((
+                name.clone(),
+                Stream { name: name.clone(), columns, key, recorded, has_rowid: examined.has_rowid, access, policy: config.conflict, rules, sql },
+            ))
         };
         tables.iter().map(stream).collect::<Result<_, _>>().map(Self)
     }

@@ -3,6 +3,7 @@
 //! Rows are named by their declared primary key on every side, so the key must be declared, never
 //! NULL, and compared byte by byte. A table that says nothing about who may see it is refused.
 
+use super::rule::{Fault, WriteConfig};
 use rusqlite::{Connection, OptionalExtension};
 use seaworthy_protocol::{Policy, limits};
 use serde::{Deserialize, Serialize};
@@ -15,11 +16,13 @@ pub type Tables = BTreeMap<String, TableConfig>;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableConfig {
-    /// The column that holds the subject of the user who alone may read and write the row.
+    /// The column that holds the subject of the user who alone may read the row, and write it if there is no `write`.
     pub owner: Option<String>,
-    /// Every user may read and write every row.
+    /// Every user may read every row, and write it if there is no `write`.
     #[serde(default)]
     pub open: bool,
+    /// Who may write which row.
+    pub write: Option<WriteConfig>,
     /// The columns that replicate; all, if it is left out.
     pub columns: Option<Vec<String>>,
     /// What becomes of a transaction that meets another writer's change in this table.
@@ -69,6 +72,11 @@ pub enum TableError {
     KeyLeftOut { table: String, column: String },
     #[error("[tables.{table}]: the owner column {column} is declared {declared}. Declare it TEXT, as subjects are texts")]
     OwnerNotText { table: String, column: String, declared: String },
+    #[error(
+        "[tables.{table}] {setting}, {fault}\nA rule is one expression of SQLite over the columns of the row. It may use auth.user_id(), \
+         auth.claim('name'), and IN (SELECT …) or EXISTS (SELECT …) over other tables"
+    )]
+    Rule { table: String, setting: &'static str, fault: Fault },
     #[error("[tables.{table}]: {count} columns, or a name, pass the limit")]
     TooLarge { table: String, count: usize },
     #[error("the trigger {trigger} on {table} uses RAISE(ROLLBACK), which would undo the writes of others. Use RAISE(ABORT)")]

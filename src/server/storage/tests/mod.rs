@@ -11,5 +11,6 @@ mod pulling;
 mod rules;
 mod starting;
 mod tables;
+mod write_rules;
 
 use bench::{Bench, Client, principal, user};
