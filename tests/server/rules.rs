@@ -228,3 +228,24 @@ fn a_rule_that_is_none_stops_the_start_and_is_shown_with_the_place() {
         }
     }
 }
+
+#[tokio::test]
+async fn in_the_demo_a_todo_is_in_a_list_of_its_owner() {
+    let demo = include_str!("../../www/server/seaworthy.toml");
+    let mut setup = Setup::new();
+    setup.tables = demo[demo.find("[tables.lists]").unwrap()..].to_owned();
+    let server = setup.start();
+    let (mut alice, mut bob) = (Writer::new(&server, "alice", 1), Writer::new(&server, "bob", 2));
+    let list = |owner: &str| json!({ "table": "lists", "op": "insert", "key": { "id": owner }, "new": { "name": "L", "owner_id": owner, "position": 1, "created_at": 1 } });
+    let todo = |id: &str, list: &str, owner: &str| {
+        let new = json!({ "list_id": list, "title": "Milk", "done": 0, "position": 1, "owner_id": owner, "created_at": 1, "updated_at": 1 });
+        json!({ "table": "todos", "op": "insert", "key": { "id": id }, "new": new })
+    };
+    assert_eq!(alice.sync(json!([list("alice"), todo("t1", "alice", "alice")])).await, "applied");
+    assert_eq!(bob.sync(json!([list("bob"), todo("t2", "bob", "bob")])).await, "applied");
+    assert_eq!(bob.sync(json!([todo("t3", "alice", "bob")])).await, "forbidden");
+    assert_eq!(bob.sync(json!([todo("t3", "nowhere", "bob")])).await, "forbidden");
+    assert_eq!(bob.sync(json!([todo("t3", "alice", "alice")])).await, "forbidden");
+    assert_eq!(bob.sync(json!([update("todos", "t2", json!({ "list_id": "alice" }))])).await, "forbidden");
+    assert_eq!(bob.sync(json!([update("todos", "t2", json!({ "title": "Oats" }))])).await, "applied");
+}

@@ -1,6 +1,7 @@
 //! The configuration, from its sources to its values. What a whole process makes of it is tested from outside.
 
 use super::{Config, ConfigError, Flags, LogFormat};
+use crate::storage::{EachWrite, WriteConfig};
 use clap::Parser;
 use seaworthy_protocol::Policy;
 use std::path::Path;
@@ -67,4 +68,15 @@ fn only_origins_are_taken_for_origins() {
     for origin in ["a.example", "https://", "https://a.example/", "ftp://a.example"] {
         assert!(matches!(with(origin), Err(ConfigError::Origin { .. })), "{origin}");
     }
+}
+
+#[test]
+fn a_table_may_have_one_rule_or_one_for_each_kind_of_change() {
+    let with = |line: &str| load(&format!("[auth]\n{SECRET}\n[tables.t]\nopen = true\n{line}"), &[]).map(|mut config| config.tables.remove("t").unwrap().write);
+    assert_eq!(with("").unwrap(), None);
+    assert_eq!(with("write = \"true\"").unwrap(), Some(WriteConfig::All("true".to_owned())));
+    let insert = EachWrite { insert: Some("true".to_owned()), ..EachWrite::default() };
+    assert_eq!(with("write = { insert = \"true\" }").unwrap(), Some(WriteConfig::Each(insert)));
+    assert!(matches!(with("write = [\"true\"]"), Err(ConfigError::Source { .. })));
+    assert!(matches!(with("write = { select = \"true\" }"), Err(ConfigError::Source { .. })));
 }

@@ -149,10 +149,13 @@ fn attempt(conn: &Connection, user: &User, change: &Change<'_>) -> Result<Effect
 
 /// Whether a change of a row that is there would change it. The server's triggers and cascades may have done it already.
 fn would_change(conn: &Connection, user: &User, change: &Change<'_>) -> rusqlite::Result<bool> {
+    if change.op == Op::Delete {
+        return Ok(true);
+    }
     let row = change.stream.readable_row(conn, user, &change.key)?.unwrap_or_default();
     let cells = change.stream.columns.iter().zip(&row);
     let is_there = |name: &str, value: &Value| cells.clone().any(|(column, found)| column == name && found == value);
-    Ok(change.op == Op::Delete || !change.cells.iter().all(|(name, value)| is_there(name, value)))
+    Ok(!change.cells.iter().all(|(name, value)| is_there(name, value)))
 }
 
 fn insert(conn: &Connection, change: &Change<'_>) -> rusqlite::Result<()> {

@@ -44,7 +44,9 @@ pub enum Keys {
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum TableError {
-    #[error("[tables.{table}] has neither `owner` nor `open`. Write owner = \"<column>\" to give each row to one user, or open = true to share all rows")]
+    #[error(
+        "[tables.{table}] has neither `owner` nor `open`. Write owner = \"<column>\" to give each row to one user, or open = true to share all rows; `write` may then say who writes them"
+    )]
     NoAccess { table: String },
     #[error("[tables.{table}] has both `owner` and `open`. Keep one")]
     TwoAccesses { table: String },

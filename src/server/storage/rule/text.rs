@@ -122,7 +122,7 @@ impl Fault {
         match location.line {
             // The parser has no place for the end.
             0 => Self::at_byte(text, text.trim_end().len(), problem),
-            line => Self::at(text, number(line), number(location.column), problem),
+            line => Self::at(text, number(line), number(location.column.max(1)), problem),
         }
     }
 
