@@ -2,8 +2,7 @@
 //!
 //! Inserts and updates go first and deletes last, so that a cascade finds children where the
 //! transaction left them. A row that meets a UNIQUE constraint waits until the row in its way has
-//! moved; what then still stands in a circle is shuffled. The rows that the user names are checked
-//! before and after; what the server's own triggers and cascades do is the server's affair.
+//! moved; what then still stands in a circle is shuffled. Changes that the rules deny already are left out.
 
 use super::{
     binding::{Bound, quoted, quoted_list},
@@ -13,12 +12,14 @@ use super::{
 };
 use rusqlite::{Connection, ErrorCode, ffi, params_from_iter};
 use seaworthy_engine::{client::User, session::Principal};
-use seaworthy_protocol::{Op, RejectCode, RowKey, Value};
+use seaworthy_protocol::{Op, RejectCode, RowKey};
 
 /// Why applying ended early.
 pub enum Failure {
     /// The transaction cannot be accepted.
     Rejected(Rejection),
+    /// It cannot be accepted like this: indirect changes, which are now marked, must be left out.
+    Denied(Rejection),
     /// The database failed.
     Sqlite(rusqlite::Error),
 }
@@ -80,6 +81,7 @@ pub fn apply(conn: &Connection, principal: &Principal, changes: &[Change<'_>]) -
         return Err(rejection.into());
     }
     permission::check_after(conn, principal, &progress.done)?;
+    permission::check_left_out(conn, user, changes)?;
     if foreign_key::is_unresolved(conn)? {
         return Err(Rejection::new(RejectCode::ForeignKey, "a row would refer to one that does not exist on the server").into());
     }
@@ -95,7 +97,7 @@ impl Dropped {
 }
 
 fn in_order<'c, 's>(changes: &'c [Change<'s>]) -> Vec<&'c Change<'s>> {
-    let mut ordered: Vec<&Change<'_>> = changes.iter().collect();
+    let mut ordered: Vec<&Change<'_>> = changes.iter().filter(|change| change.prior.get() != Prior::Denied).collect();
     ordered.sort_by_key(|change| (change.op == Op::Delete, change.indirect));
     ordered
 }
@@ -121,41 +123,24 @@ fn retry<'c, 's>(conn: &Connection, user: &User, mut blocked: Vec<&'c Change<'s>
 }
 
 fn attempt(conn: &Connection, user: &User, change: &Change<'_>) -> Result<Effect, Failure> {
-    let standing = match (change.prior, change.op) {
+    let standing = match (change.prior.get(), change.op) {
         (Prior::Hidden, Op::Update | Op::Delete) => Standing::Missing,
         _ => change.stream.standing(conn, user, &change.key)?,
     };
-    let execute: fn(&Connection, &Change<'_>) -> rusqlite::Result<()> = match (change.op, standing) {
-        (Op::Insert, Standing::Missing) => insert,
-        (Op::Insert | Op::Update, Standing::Own) => update,
+    let executed = match (change.op, standing) {
+        (Op::Insert, Standing::Missing) => insert(conn, change),
+        (Op::Insert | Op::Update, Standing::Own) => update(conn, change),
         (Op::Insert, Standing::Foreign) => {
             return Err(Rejection::new(RejectCode::KeyExists, format!("the key of a new row of {} is taken: choose another", change.stream.name)).into());
         }
         (Op::Update, _) => return Ok(Effect::Gone),
-        (Op::Delete, Standing::Own) => delete,
+        (Op::Delete, Standing::Own) => delete(conn, change),
         (Op::Delete, _) => return Ok(Effect::Idle),
     };
-    if change.indirect && standing == Standing::Own && !would_change(conn, user, change)? {
-        return Ok(Effect::Idle);
-    }
-    if change.prior == Prior::Denied {
-        return Err(permission::forbidden(change).into());
-    }
-    match execute(conn, change) {
+    match executed {
         Ok(()) => Ok(Effect::Done),
         Err(error) => judge(error, change),
     }
-}
-
-/// Whether a change of a row that is there would change it. The server's triggers and cascades may have done it already.
-fn would_change(conn: &Connection, user: &User, change: &Change<'_>) -> rusqlite::Result<bool> {
-    if change.op == Op::Delete {
-        return Ok(true);
-    }
-    let row = change.stream.readable_row(conn, user, &change.key)?.unwrap_or_default();
-    let cells = change.stream.columns.iter().zip(&row);
-    let is_there = |name: &str, value: &Value| cells.clone().any(|(column, found)| column == name && found == value);
-    Ok(!change.cells.iter().all(|(name, value)| is_there(name, value)))
 }
 
 fn insert(conn: &Connection, change: &Change<'_>) -> rusqlite::Result<()> {

@@ -5,7 +5,7 @@
 
 use super::stream::{Stream, Streams};
 use seaworthy_protocol::{Changes, Op, RejectCode, RejectData, RowChange, RowKey, TableChanges, Value};
-use std::collections::HashSet;
+use std::{cell::Cell, collections::HashSet};
 
 /// Why a transaction is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,20 +40,21 @@ pub struct Change<'s> {
     pub cells: Vec<(&'s str, Value)>,
     /// The cells besides the key as the writer saw them before.
     pub seen: Vec<(&'s str, Value)>,
-    /// What the rules say about the row as it was.
-    pub prior: Prior,
+    /// What the rules say about it so far.
+    pub prior: Cell<Prior>,
 }
 
-/// What the rules of a table say about a row as it was before the transaction.
+/// What the rules of a table say about a change, by the row as it was before the transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prior {
     /// The table has no rules.
     Unruled,
     /// There was no row that the user may read.
     Hidden,
-    /// It may be changed.
+    /// The row may be changed.
     Permitted,
-    /// It may not be changed.
+    /// The row may not be changed, or not become what the change makes of it. The change is called indirect,
+    /// and is left to the server's own triggers and cascades.
     Denied,
 }
 
@@ -137,5 +138,5 @@ fn change<'s>(stream: &'s Stream, columns: &[Known<'s>], row: &RowChange) -> Res
             }
         }
     }
-    Ok(Change { stream, op: row.op, indirect: row.indirect, key, cells, seen, prior: Prior::Unruled })
+    Ok(Change { stream, op: row.op, indirect: row.indirect, key, cells, seen, prior: Cell::new(Prior::Unruled) })
 }

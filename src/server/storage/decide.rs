@@ -99,7 +99,7 @@ fn judge(
     conn.prepare_cached("SAVEPOINT seaworthy_transaction")?.execute([])?;
     let applied = in_savepoint(conn, streams, principal, replica, transaction);
     if applied.is_err() {
-        conn.prepare_cached("ROLLBACK TO seaworthy_transaction")?.execute([])?;
+        roll_back(conn)?;
     }
     conn.prepare_cached("RELEASE seaworthy_transaction")?.execute([])?;
     let (captured, dropped) = match applied {
@@ -111,6 +111,11 @@ fn judge(
     let position = internal::append_log(conn, Some((replica.0, transaction.id.0)), now_ms, &bytes)?;
     tracking::track(conn, streams, &captured, position)?;
     Ok(if dropped.rows.is_empty() { Outcome::Applied { position } } else { Outcome::Merged { position, dropped: dropped.rows } })
+}
+
+fn roll_back(conn: &Connection) -> rusqlite::Result<()> {
+    conn.prepare_cached("ROLLBACK TO seaworthy_transaction")?.execute([])?;
+    Ok(())
 }
 
 enum Stopped {
@@ -127,7 +132,7 @@ impl From<StorageError> for Stopped {
 impl From<Failure> for Stopped {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Rejected(rejection) => Self::Rejected(rejection),
+            Failure::Rejected(rejection) | Failure::Denied(rejection) => Self::Rejected(rejection),
             Failure::Sqlite(error) => Self::Failed(error.into()),
         }
     }
@@ -140,14 +145,19 @@ fn in_savepoint(
     replica: ReplicaId,
     transaction: &Transaction,
 ) -> Result<(Changes, Dropped), Stopped> {
-    let mut changes = change::resolve(streams, &transaction.changes).map_err(Stopped::Rejected)?;
-    permission::check_before(conn, principal, &mut changes)?;
+    let changes = change::resolve(streams, &transaction.changes).map_err(Stopped::Rejected)?;
+    permission::check_before(conn, principal, &changes)?;
     let mut own = Own::new(conn, replica, &transaction.after);
     if let Some(rejection) = conflict::find(conn, &principal.user, &changes, transaction.policy.unwrap_or_default(), &mut own)? {
         return Err(Stopped::Rejected(rejection));
     }
     let mut session = tracking::record(conn, streams).map_err(StorageError::from)?;
-    let dropped = apply::apply(conn, principal, &changes)?;
+    let mut applied = apply::apply(conn, principal, &changes);
+    if let Err(Failure::Denied(_)) = applied {
+        roll_back(conn).map_err(StorageError::from)?;
+        applied = apply::apply(conn, principal, &changes);
+    }
+    let dropped = applied?;
     let captured = tracking::captured(&mut session, streams).map_err(|error| match error {
         // Cascades made more of it than one log entry may hold.
         StorageError::Recorded(RecordError::Changeset(error)) => Stopped::Rejected(Rejection::new(RejectCode::BadValue, error.to_string())),

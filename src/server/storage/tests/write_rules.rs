@@ -5,7 +5,7 @@ use super::{
     bench::{code, open, owned},
 };
 use crate::storage::{EachWrite, TableConfig, Tables, WriteConfig};
-use seaworthy_protocol::{Outcome, Policy, Sequence, Transaction};
+use seaworthy_protocol::{Outcome, Policy, Sequence, Transaction, Value};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
@@ -259,6 +259,45 @@ fn a_trigger_on_both_sides_may_write_what_the_user_may_not() {
     todos.rows[0].new.iter_mut().flatten().for_each(|value| *value = "forged".into());
     assert_eq!(code(&alice.push(&mut server, &[forged])[0]), "forbidden");
     assert_eq!(server.rows("SELECT title FROM todos WHERE id = 'in_a'"), ["Same"]);
+}
+
+#[test]
+fn rows_that_a_cascade_lets_go_are_not_judged_on_either_side() {
+    let schema = "
+        CREATE TABLE lists (id TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL, owner_id TEXT NOT NULL);
+        CREATE TABLE todos (id TEXT NOT NULL PRIMARY KEY, list_id TEXT REFERENCES lists (id) ON DELETE SET NULL ON UPDATE CASCADE, title TEXT, locked INTEGER);";
+    let rows = "INSERT INTO lists VALUES ('a', 'A', 'alice'); INSERT INTO todos VALUES ('t', 'a', 'Milk', 0);";
+    let in_her_list = "EXISTS (SELECT 1 FROM lists WHERE lists.id = todos.list_id AND lists.owner_id = auth.user_id())";
+    // Without its list the todo is nobody's; or it never was hers to write.
+    for rule in [in_her_list, "false"] {
+        let delete = "DELETE FROM lists WHERE id = 'a'";
+        let tables = [("lists".to_owned(), owned()), ("todos".to_owned(), ruled(rule))].into();
+        let mut server = Bench::with(schema, &tables).unwrap();
+        server.sql(rows);
+        let mut alice = Client::with(schema, "alice", 1).given(rows);
+        let mut forged = alice.write(delete);
+        let todos = forged.changes.tables.iter_mut().find(|table| table.name == "todos").unwrap();
+        todos.rows[0].new.iter_mut().flatten().for_each(|value| *value = "elsewhere".into());
+        assert_eq!(code(&alice.push(&mut server, &[forged])[0]), "forbidden", "{rule}");
+        let before = server.pull("alice", None).checkpoint.cursor;
+        let mut alice = Client::with(schema, "alice", 2).given(rows);
+        assert_eq!(code(&alice.sync(&mut server, delete)), "applied", "{rule}");
+        let pulled = server.pull("alice", Some(before));
+        assert_eq!((&pulled.rows[0].gone[0][0], &pulled.rows[1].rows[0][..2]), (&Value::from("a"), &[Value::from("t"), Value::Null][..]), "{rule}");
+    }
+}
+
+#[test]
+fn a_todo_that_may_not_be_written_keeps_its_list_from_changing_its_key() {
+    let cascades = SCHEMA.replace("ON DELETE CASCADE,\n        title", "ON DELETE CASCADE ON UPDATE CASCADE,\n        title");
+    for (rule, expected) in [("false", "forbidden"), ("true", "applied")] {
+        let mut server = with(&cascades, [("lists", owned()), ("todos", ruled(rule))]);
+        server.sql("DELETE FROM members");
+        let mut alice = Client::with(&cascades, "alice", 1).given(ROWS).given("DELETE FROM members");
+        assert_eq!(code(&alice.sync(&mut server, "UPDATE lists SET id = 'z' WHERE id = 'a'")), expected);
+        let list = if expected == "applied" { "z" } else { "a" };
+        assert_eq!(server.rows("SELECT list_id FROM todos WHERE id = 'in_a'"), [list]);
+    }
 }
 
 #[test]
