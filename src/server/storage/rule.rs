@@ -101,7 +101,7 @@ impl Rules {
         })
     }
 
-    /// Whether the row with this key may be changed like this, as it stands now. No row may.
+    /// Whether the row with this key, as it stands now, may be changed like this. One that is not there may not.
     pub fn permit(&self, conn: &Connection, principal: &Principal, op: Op, key: &[Value]) -> rusqlite::Result<bool> {
         let rule = match op {
             Op::Insert => &self.insert,

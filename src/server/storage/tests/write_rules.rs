@@ -1,6 +1,7 @@
 //! Rules of SQL: which rows may be written, before a transaction and after it.
 
 mod indirect;
+mod model;
 
 use super::{
     Bench, Client,
