@@ -78,7 +78,7 @@ export function count(n: number, noun: string): string {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  forbidden: 'You may not change this.',
+  forbidden: 'You may not change this, or its list is gone.',
   constraint: 'It does not fit what is on the server.',
   foreign_key: 'Its list has been deleted meanwhile.',
   row_deleted: 'It has been deleted meanwhile.',

@@ -54,7 +54,7 @@ pub enum Fate {
     /// Rejected, and kept.
     Rejected {
         /// The write and its reason.
-        write: RejectedWrite,
+        write: Box<RejectedWrite>,
     },
     /// Never made here, or so long ago that it is forgotten, or discarded.
     Unknown,
@@ -90,7 +90,7 @@ impl Store {
             return Ok(Fate::Pending);
         }
         if let Some(write) = find(&self.conn, id)? {
-            return Ok(Fate::Rejected { write });
+            return Ok(Fate::Rejected { write: Box::new(write) });
         }
         let confirmed = self.conn.prepare_cached(CONFIRMED)?.query_row([id.0], |row| row.get(0))?;
         Ok(if confirmed { Fate::Confirmed } else { Fate::Unknown })
