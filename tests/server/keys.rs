@@ -7,7 +7,7 @@ use crate::{
 };
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 /// Sends a token: the status, and the code of the error if there is one.
@@ -192,4 +192,44 @@ async fn a_secret_in_a_published_set_is_not_used() {
     let server = subscribed(&publisher, 3_600_000, 3_600_000);
     refused(answer(&server, forger.sign(&claims())).await, "published");
     assert!(server.log().contains("no place in a published set"));
+}
+
+#[tokio::test]
+async fn a_file_of_keys_may_change_while_the_server_runs() {
+    let (old, new) = (Signer::rsa(false).named("1"), Signer::ec(false).named("2"));
+    let mut setup = Setup::new();
+    let file = setup.folder.path().join("jwks.json");
+    std::fs::write(&file, set(&[&old])).unwrap();
+    setup.keys = "[auth.jwks]\nfile = \"jwks.json\"\nrefetch_after_ms = 100\nmax_age_ms = 3600000\n".to_owned();
+    let server = setup.start();
+    assert_eq!(answer(&server, old.sign(&claims())).await.0, 200);
+    std::fs::write(&file, set(&[&new])).unwrap();
+    sleep(Duration::from_millis(150)).await;
+    assert_eq!(answer(&server, new.sign(&claims())).await.0, 200, "a kid that is not known makes it read again");
+    refused(answer(&server, old.sign(&claims())).await, "taken out");
+}
+
+#[tokio::test]
+async fn a_publisher_that_never_answers_is_waited_for_no_longer_than_is_said() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut setup = Setup::new();
+    setup.keys = format!("[auth.jwks]\nurl = \"http://{}/\"\ntimeout_ms = 200\nrefetch_after_ms = 60000\nmax_age_ms = 60000\n", silent.local_addr().unwrap());
+    let server = setup.start();
+    let asked = Instant::now();
+    assert_eq!(answer(&server, Signer::rsa(false).named("1").sign(&claims())).await, (503, "unavailable".to_owned()));
+    assert_eq!(answer(&server, token("alice")).await.0, 200, "and it holds up nobody else");
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn a_token_that_demands_an_extension_is_refused() {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as base64};
+    let server = with_static_keys();
+    let signer = Signer::ed(false);
+    let signed = |header: &Value| {
+        let message = format!("{}.{}", base64.encode(header.to_string()), base64.encode(claims().to_string()));
+        format!("{message}.{}", jsonwebtoken::crypto::sign(message.as_bytes(), &signer.key, signer.algorithm).unwrap())
+    };
+    assert_eq!(answer(&server, signed(&json!({ "alg": "EdDSA" }))).await.0, 200);
+    refused(answer(&server, signed(&json!({ "alg": "EdDSA", "crit": ["exp-strict"], "exp-strict": true }))).await, "crit");
 }
