@@ -91,6 +91,8 @@ pub struct Tokens {
 
 #[derive(Serialize)]
 struct Issued<'a> {
+    #[serde(flatten)]
+    others: Map<String, Value>,
     iss: &'a str,
     aud: &'a str,
     sub: &'a str,
@@ -179,8 +181,16 @@ impl Tokens {
 
     /// Issues a token without asking anybody.
     pub fn issue(&self, subject: &str, lifetime: Duration) -> Result<String, jsonwebtoken::errors::Error> {
+        self.issue_with(subject, lifetime, Map::new())
+    }
+
+    /// The same, with further claims. Those that a token always has cannot be set.
+    pub fn issue_with(&self, subject: &str, lifetime: Duration, mut others: Map<String, Value>) -> Result<String, jsonwebtoken::errors::Error> {
+        for own in ["iss", "aud", "sub", "iat", "exp"] {
+            others.remove(own);
+        }
         let iat = since_epoch().as_secs();
-        let claims = Issued { iss: &self.issuer, aud: &self.audience, sub: subject, iat, exp: iat.saturating_add(lifetime.as_secs()) };
+        let claims = Issued { others, iss: &self.issuer, aud: &self.audience, sub: subject, iat, exp: iat.saturating_add(lifetime.as_secs()) };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
     }
 }

@@ -17,6 +17,9 @@ const MAX_USER_BYTES: usize = 200;
 pub struct Request {
     user: String,
     expires_in_ms: Option<u64>,
+    /// Further claims, for the rules.
+    #[serde(default)]
+    claims: serde_json::Map<String, serde_json::Value>,
 }
 
 /// What is answered.
@@ -34,7 +37,7 @@ pub async fn token(State(app): State<Arc<App>>, Json(request): Json<Request>) ->
     }
     // Whole seconds, as tokens hold them.
     let expires_in_ms = request.expires_in_ms.unwrap_or(LIFETIME_MS).clamp(1000, MAX_LIFETIME_MS) / 1000 * 1000;
-    match app.tokens.issue(&request.user, Duration::from_millis(expires_in_ms)) {
+    match app.tokens.issue_with(&request.user, Duration::from_millis(expires_in_ms), request.claims) {
         Ok(token) => Json(Answer { token, user: request.user, expires_in_ms }).into_response(),
         Err(error) => {
             tracing::error!(%error, "a token could not be signed");

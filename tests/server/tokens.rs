@@ -132,3 +132,18 @@ async fn no_token_is_ever_logged() {
     }
     assert!(!log.contains(SECRET));
 }
+
+#[tokio::test]
+async fn a_development_token_has_the_claims_that_are_asked_for_and_none_of_them_replaces_its_own() {
+    let mut setup = Setup::new();
+    setup.dev = true;
+    let server = setup.start();
+    let request = json!({ "user": "alice", "claims": { "team": "blue", "sub": "eve", "exp": 1, "iss": "eve" } });
+    let issued: Value = crate::peer::http().post(server.url("/dev/token")).json(&request).send().await.unwrap().json().await.unwrap();
+    let token = issued["token"].as_str().unwrap().to_owned();
+    let claims = jsonwebtoken::dangerous::insecure_decode::<Value>(&token).unwrap().claims;
+    assert_eq!((&claims["team"], &claims["sub"]), (&json!("blue"), &json!("alice")));
+    let mut peer = Peer::new(&server, "alice", 1);
+    peer.token = token;
+    assert_eq!(peer.send("pull", &pull_frame(peer.replica, None, 0)).await.0, 200);
+}
