@@ -123,6 +123,8 @@ export type Outcome = { "applied": {
     position: Position,
     /** Rows whose change had no effect because they were gone. */
     dropped: Array<RowKey>,
+    /** Rows that a write handler changed on their way in. */
+    rewritten?: Array<RewrittenRow>,
 } } | { "rejected": {
     /** The decision stands at every checkpoint at or behind this position. */
     position: Position,
@@ -150,8 +152,18 @@ export type RowKey = {
   key: Array<Value>,
 };
 
+/** A row that a write handler changed on its way in. */
+export type RewrittenRow = {
+  /** The table. */
+  table: string,
+  /** The primary key, in column order. */
+  key: Array<Value>,
+  /** The cells that it set, as they stand in the row; none where the writer may not read it. */
+  new: { [key in string]: Value },
+};
+
 /** Stable reasons of a rejection. */
-export type RejectCode = "forbidden" | "constraint" | "foreign_key" | "row_deleted" | "key_exists" | "depends_on" | "schema" | "bad_value" | "discarded" | "conflict";
+export type RejectCode = "forbidden" | "constraint" | "foreign_key" | "row_deleted" | "key_exists" | "depends_on" | "schema" | "bad_value" | "discarded" | "conflict" | "refused";
 
 /** Why a transaction was rejected as `discarded` or `conflict`. */
 export type RejectData = {

@@ -35,7 +35,7 @@ pub use frame::{ClientFrame, ServerFrame};
 pub use hello::{Hello, Ping, Pong, TokenRenewal, Welcome};
 pub use id::{Cursor, Epoch, IdError, Incarnation, Position, ReplicaId, Sequence, TransactionId};
 pub use pull::{Checkpoint, Pull, Rows};
-pub use push::{Outcome, Push, RejectCode, Results, RowKey, Transaction, TransactionResult};
+pub use push::{Outcome, Push, RejectCode, Results, RewrittenRow, RowKey, Transaction, TransactionResult};
 pub use refusal::{ErrorCode, ErrorFrame};
 pub use value::Value;
 

@@ -4,7 +4,7 @@
 //! outcome says what the server decided; it never carries rows to apply, which come with the next
 //! checkpoint. The rows of a rejection are there to be looked at.
 
-use crate::{Changes, Cursor, Policy, Position, RejectData, ReplicaId, Sequence, TransactionId, Value};
+use crate::{Changes, Cursor, Image, Policy, Position, RejectData, ReplicaId, Sequence, TransactionId, Value};
 use serde::{Deserialize, Serialize};
 
 /// Local transactions, oldest first.
@@ -76,6 +76,10 @@ pub enum Outcome {
         position: Position,
         /// Rows whose change had no effect because they were gone.
         dropped: Vec<RowKey>,
+        /// Rows that a write handler changed on their way in.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[cfg_attr(test, ts(optional, as = "Option<Vec<RewrittenRow>>"))]
+        rewritten: Vec<RewrittenRow>,
     },
     /// Not in the log, and never will be.
     Rejected {
@@ -116,6 +120,18 @@ pub struct RowKey {
     pub key: Vec<Value>,
 }
 
+/// A row that a write handler changed on its way in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct RewrittenRow {
+    /// The table.
+    pub table: String,
+    /// The primary key, in column order.
+    pub key: Vec<Value>,
+    /// The cells that it set, as they stand in the row; none where the writer may not read it.
+    pub new: Image,
+}
+
 /// Stable reasons of a rejection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -141,9 +157,26 @@ pub enum RejectCode {
     Discarded,
     /// It met another writer's change, under the policy `fail` or `manual`.
     Conflict,
+    /// The application's write handler refused it, and gave no code of its own.
+    Refused,
 }
 
 impl RejectCode {
+    /// Every code.
+    pub const ALL: [Self; 11] = [
+        Self::Forbidden,
+        Self::Constraint,
+        Self::ForeignKey,
+        Self::RowDeleted,
+        Self::KeyExists,
+        Self::DependsOn,
+        Self::Schema,
+        Self::BadValue,
+        Self::Discarded,
+        Self::Conflict,
+        Self::Refused,
+    ];
+
     /// The code on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -157,6 +190,7 @@ impl RejectCode {
             Self::BadValue => "bad_value",
             Self::Discarded => "discarded",
             Self::Conflict => "conflict",
+            Self::Refused => "refused",
         }
     }
 }

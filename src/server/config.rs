@@ -4,6 +4,7 @@
 //! `SEAWORTHY_AUTH__SECRET` sets `secret` of `[auth]`. Whatever is wrong is named with its place.
 
 mod auth;
+mod endpoint;
 mod error;
 mod flags;
 mod limits;
@@ -11,6 +12,7 @@ mod limits;
 mod tests;
 
 pub use auth::{Audience, AuthConfig, JwksConfig, JwksPlace, KeyConfig, Secret};
+pub use endpoint::{EndpointConfig, HandlerConfig, SigningKey, WebhookConfig};
 pub use error::ConfigError;
 pub use flags::Flags;
 pub use limits::Limits;
@@ -22,7 +24,7 @@ use figment::{
     value::magic::RelativePathBuf,
 };
 use serde::Deserialize;
-use std::{net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 /// Everything that the server is told.
 #[derive(Debug)]
@@ -41,6 +43,10 @@ pub struct Config {
     pub auth: AuthConfig,
     /// The synchronised tables.
     pub tables: Tables,
+    /// Write handlers of the backend, by name. Tables name the one that is asked about them.
+    pub handlers: BTreeMap<String, HandlerConfig>,
+    /// Addresses that are told of every accepted transaction, by name.
+    pub webhooks: BTreeMap<String, WebhookConfig>,
     /// See [`Limits`].
     pub limits: Limits,
     /// See [`LogFormat`].
@@ -64,7 +70,7 @@ pub enum LogFormat {
 const TEXT_KEYS: &[&str] = &["auth.issuer", "auth.audience", "auth.secret"];
 
 /// The parts of the file that variables may override.
-const SECTIONS: &[&str] = &["listen", "database", "migrations", "www", "allowed_origins", "log", "auth", "tables", "limits"];
+const SECTIONS: &[&str] = &["listen", "database", "migrations", "www", "allowed_origins", "log", "auth", "tables", "handlers", "webhooks", "limits"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,6 +91,10 @@ struct Sources {
     #[serde(default)]
     tables: Tables,
     #[serde(default)]
+    handlers: BTreeMap<String, HandlerConfig>,
+    #[serde(default)]
+    webhooks: BTreeMap<String, WebhookConfig>,
+    #[serde(default)]
     limits: Limits,
 }
 
@@ -104,6 +114,8 @@ impl Config {
             allowed_origins: sources.allowed_origins,
             auth: sources.auth,
             tables: sources.tables,
+            handlers: sources.handlers,
+            webhooks: sources.webhooks,
             limits: sources.limits,
             log: sources.log,
             dev: flags.dev,
@@ -117,6 +129,7 @@ impl Config {
         if self.tables.is_empty() {
             return Err(ConfigError::NoTables);
         }
+        self.check_endpoints()?;
         if let Some(path) = self.www.as_ref().filter(|path| !path.is_dir()) {
             return Err(ConfigError::NoWww { path: path.clone() });
         }
@@ -124,6 +137,28 @@ impl Config {
             return Err(ConfigError::Origin { found: origin.clone() });
         }
         self.limits.check()
+    }
+
+    fn check_endpoints(&self) -> Result<(), ConfigError> {
+        let named = |handler: &String| self.tables.values().any(|table| table.handler.as_ref() == Some(handler));
+        for (name, handler) in &self.handlers {
+            handler.endpoint(name)?;
+            if !named(name) {
+                return Err(ConfigError::IdleHandler { handler: name.clone() });
+            }
+        }
+        for (table, config) in &self.tables {
+            if let Some(handler) = config.handler.as_ref().filter(|handler| !self.handlers.contains_key(*handler)) {
+                return Err(ConfigError::NoHandler { table: table.clone(), handler: handler.clone() });
+            }
+        }
+        for (name, webhook) in &self.webhooks {
+            webhook.endpoint(name)?;
+            if let Some(table) = webhook.tables.iter().flatten().find(|table| !self.tables.contains_key(*table)) {
+                return Err(ConfigError::WebhookTable { webhook: name.clone(), table: table.clone() });
+            }
+        }
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 //! What it asks to be sent waits here until the transport takes it. The transport takes everything
 //! before it reads on, so what waits is bounded by one answer.
 
-use crate::App;
+use crate::{App, decision};
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use seaworthy_engine::{
     Millis,
@@ -123,7 +123,9 @@ impl Drive {
                 self.answers.push(async move { Input::Admitted(answer(storage.admit(user, replica).await)) }.boxed());
             }
             Output::Decide { principal, push } => {
-                self.answers.push(async move { Input::Decided(answer(storage.decide(principal, push).await)) }.boxed());
+                let app = self.app.clone();
+                let decide = async move { Input::Decided(answer(decision::decide(&*app.storage, &app.handlers, principal, push).await)) };
+                self.answers.push(decide.boxed());
             }
             Output::Pull { principal, cursor, .. } => {
                 self.answers.push(async move { Input::Pulled(answer(storage.pull(principal, cursor).await)) }.boxed());

@@ -7,13 +7,17 @@
 
 mod auth;
 pub mod config;
+mod decision;
 mod dev;
 mod drive;
+pub mod endpoint;
 mod fetch;
+pub mod handler;
 pub mod http;
 mod live;
 mod run;
 pub mod storage;
+pub mod webhook;
 mod www;
 
 pub use auth::{AuthError, JwksError, KeyError, TokenError, Tokens};
@@ -26,6 +30,7 @@ use axum::{
     routing::{get, post},
 };
 use config::Limits;
+use handler::Handlers;
 use std::{path::PathBuf, sync::Arc};
 use storage::Storage;
 use tokio::sync::{Semaphore, watch};
@@ -41,6 +46,8 @@ pub struct App {
     pub storage: Arc<dyn Storage>,
     /// Who is who.
     pub tokens: Tokens,
+    /// The application's say about writes.
+    pub handlers: Handlers,
     /// Bounds.
     pub limits: Limits,
     /// One permit per connection that may be served at the same time.

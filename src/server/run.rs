@@ -3,15 +3,20 @@
 use crate::{
     App, Site,
     auth::{AuthError, Tokens},
-    config::Config,
+    config::{Config, ConfigError},
+    endpoint::Endpoint,
+    handler::{Handlers, WebhookHandler},
     router,
-    storage::{EmbeddedStorage, MigrationError, OpenError, load_migrations},
+    storage::{EmbeddedStorage, MigrationError, OpenError, Storage, StorageError, load_migrations},
+    webhook::Webhook,
 };
 use axum::serve::ListenerExt;
+use seaworthy_protocol::Position;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, watch},
+    task::JoinSet,
     time::timeout,
 };
 
@@ -29,6 +34,16 @@ pub enum RunError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Auth(#[from] AuthError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("a write handler is registered for {table}, which is not synchronised. Correct the name (case matters), or add a section [tables.{table}]")]
+    HandlerTable { table: String },
+    #[error("{table} has a write handler in the program and another in [tables.{table}]. Keep one")]
+    TwoHandlers { table: String },
+    #[error("webhooks: HTTPS cannot be set up: {0}. Install the certificates of the system (often the package ca-certificates)")]
+    Http(reqwest::Error),
+    #[error("the places of webhooks cannot be read: {0}")]
+    Webhooks(StorageError),
     #[error("signals cannot be listened for: {0}")]
     Signal(io::Error),
     #[error("the server failed: {0}")]
@@ -41,11 +56,18 @@ pub struct Server {
     app: Arc<App>,
     site: Site,
     stop: watch::Sender<bool>,
+    webhooks: Vec<(Webhook, Position)>,
 }
 
 impl Server {
     /// Binds first, so that a second server does not touch the database, and then opens it.
     pub async fn open(config: &Config) -> Result<Self, RunError> {
+        Self::open_with(config, Handlers::default()).await
+    }
+
+    /// As [`Server::open`], with write handlers of the program besides those of the configuration.
+    pub async fn open_with(config: &Config, handlers: Handlers) -> Result<Self, RunError> {
+        let handlers = with_configured(handlers, config)?;
         let address = config.listen;
         let listener = TcpListener::bind(address).await.map_err(|source| match source.kind() {
             io::ErrorKind::AddrInUse => RunError::AddressInUse { address },
@@ -56,15 +78,17 @@ impl Server {
         let migrations = load_migrations(&config.migrations)?;
         let storage = EmbeddedStorage::open(&config.database, &config.tables, &migrations)?;
         let (stop, stopped) = watch::channel(false);
+        let webhooks = webhooks(config, &storage).await?;
         let app = App {
             storage: Arc::new(storage),
             tokens,
+            handlers,
             limits: config.limits.clone(),
             connections: Arc::new(Semaphore::new(config.limits.max_connections)),
             stop: stopped,
         };
         let site = Site { www: config.www.clone(), allowed_origins: config.allowed_origins.clone(), dev: config.dev };
-        Ok(Self { listener, app: Arc::new(app), site, stop })
+        Ok(Self { listener, app: Arc::new(app), site, stop, webhooks })
     }
 
     /// Where it listens.
@@ -74,11 +98,20 @@ impl Server {
 
     /// Serves until SIGINT or SIGTERM, then finishes what it has begun.
     pub async fn run(self) -> Result<(), RunError> {
-        let Self { listener, app, site, stop } = self;
+        let signal = shutdown_signal().map_err(RunError::Signal)?;
+        self.run_until(signal).await
+    }
+
+    /// As [`Server::run`], until `signal` is ready.
+    pub async fn run_until(self, signal: impl Future<Output = ()>) -> Result<(), RunError> {
+        let Self { listener, app, site, stop, webhooks } = self;
         if let Ok(address) = listener.local_addr() {
             tracing::info!(%address, dev = site.dev, "listening");
         }
-        let signal = shutdown_signal().map_err(RunError::Signal)?;
+        let mut deliveries = JoinSet::new();
+        for (webhook, place) in webhooks {
+            deliveries.spawn(webhook.run(app.storage.clone(), place, stop.subscribe()));
+        }
         let patience = Duration::from_millis(app.limits.shutdown_timeout_ms);
         let mut stopped = stop.subscribe();
         let told = async move {
@@ -104,6 +137,7 @@ impl Server {
         if timeout(patience, app.connections.acquire_many(all)).await.is_err() {
             tracing::warn!("some connections did not end in time and are cut");
         }
+        deliveries.join_all().await;
         app.storage.close().await;
         tracing::info!("stopped");
         match ended {
@@ -112,6 +146,32 @@ impl Server {
             _ => Ok(()),
         }
     }
+}
+
+fn with_configured(mut handlers: Handlers, config: &Config) -> Result<Handlers, RunError> {
+    if let Some(table) = handlers.tables().find(|table| !config.tables.contains_key(*table)) {
+        return Err(RunError::HandlerTable { table: table.to_owned() });
+    }
+    for (name, handler) in &config.handlers {
+        let asked = config.tables.iter().filter(|(_, table)| table.handler.as_ref() == Some(name)).map(|(table, _)| table);
+        let tables: Vec<String> = asked.cloned().collect();
+        if let Some(table) = handlers.tables().find(|table| tables.iter().any(|other| other == table)) {
+            return Err(RunError::TwoHandlers { table: table.to_owned() });
+        }
+        let endpoint = Endpoint::new(handler.endpoint(name)?).map_err(RunError::Http)?;
+        handlers.register(tables, WebhookHandler::new(endpoint, usize::try_from(handler.attempts).unwrap_or(usize::MAX)));
+    }
+    Ok(handlers)
+}
+
+async fn webhooks(config: &Config, storage: &EmbeddedStorage) -> Result<Vec<(Webhook, Position)>, RunError> {
+    let mut places = storage.begin_deliveries(config.webhooks.keys().cloned().collect()).await.map_err(RunError::Webhooks)?;
+    let mut webhooks = Vec::new();
+    for (name, webhook) in &config.webhooks {
+        let place = places.remove(name).unwrap_or_default();
+        webhooks.push((Webhook::new(name.clone(), webhook.endpoint(name)?, webhook.tables.clone()).map_err(RunError::Http)?, place));
+    }
+    Ok(webhooks)
 }
 
 /// Listens from now on; the future ends with the first signal.

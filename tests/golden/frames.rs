@@ -2,8 +2,9 @@
 
 use seaworthy_protocol::{
     Changes, Checkpoint, ClientFrame, Conflict, ConflictKind, Cursor, DecodeError, Epoch, ErrorCode, ErrorFrame, Format, Hello, Image, Incarnation, Op,
-    Outcome, Ping, Policy, Pong, Position, Pull, Push, RejectCode, RejectData, ReplicaId, Results, RowChange, RowKey, Rows, Sequence, ServerFrame,
-    TableChanges, TokenRenewal, Transaction, TransactionId, TransactionResult, Value, Welcome, decode_client, decode_server, encode_client, encode_server,
+    Outcome, Ping, Policy, Pong, Position, Pull, Push, RejectCode, RejectData, ReplicaId, Results, RewrittenRow, RowChange, RowKey, Rows, Sequence,
+    ServerFrame, TableChanges, TokenRenewal, Transaction, TransactionId, TransactionResult, Value, Welcome, decode_client, decode_server, encode_client,
+    encode_server,
 };
 
 /// A frame of either side.
@@ -113,9 +114,11 @@ fn server_samples() -> Vec<(&'static str, ServerFrame)> {
 
 fn outcomes() -> Vec<TransactionResult> {
     let dropped = vec![RowKey { table: "members".into(), key: vec!["l1".into(), 9_007_199_254_740_993.into()] }];
+    let rewritten = vec![RewrittenRow { table: "todos".into(), key: vec!["t1".into()], new: Image::from([("title".into(), "Milk".into())]) }];
     let outcomes = [
         Outcome::Applied { position: Position(43) },
-        Outcome::Merged { position: Position(9_007_199_254_740_991), dropped },
+        Outcome::Merged { position: Position(9_007_199_254_740_991), dropped, rewritten: vec![] },
+        Outcome::Merged { position: Position(43), dropped: vec![], rewritten },
         Outcome::Rejected {
             position: Position(43),
             code: RejectCode::Forbidden.as_str().into(),

@@ -149,9 +149,10 @@ fn reject_data() -> impl Strategy<Value = RejectData> {
 
 fn outcome() -> impl Strategy<Value = Outcome> {
     let dropped = vec((name(), vec(value(), 1..3)).prop_map(|(table, key)| RowKey { table, key }), 0..3);
+    let rewritten = vec((name(), vec(value(), 1..3), image()).prop_map(|(table, key, new)| RewrittenRow { table, key, new }), 0..3);
     prop_oneof![
         counter().prop_map(|position| Outcome::Applied { position: Position(position) }),
-        (counter(), dropped).prop_map(|(position, dropped)| Outcome::Merged { position: Position(position), dropped }),
+        (counter(), dropped, rewritten).prop_map(|(position, dropped, rewritten)| Outcome::Merged { position: Position(position), dropped, rewritten }),
         (counter(), name(), any::<String>(), proptest::option::of(reject_data())).prop_map(|(position, code, message, data)| Outcome::Rejected {
             position: Position(position),
             code,

@@ -29,7 +29,7 @@ const MAX_KEYS: usize = 64;
 pub enum JwksError {
     #[error("it cannot be read: {0}")]
     File(#[from] io::Error),
-    #[error("it cannot be fetched: {}", chain(.0))]
+    #[error("it cannot be fetched: {}", crate::http::reason(.0))]
     Fetch(reqwest::Error),
     #[error("the answer was {0}, not 200. A redirect is not followed: name the address that it leads to")]
     Status(reqwest::StatusCode),
@@ -46,12 +46,6 @@ impl From<reqwest::Error> for JwksError {
         // An address may hold a secret.
         Self::Fetch(error.without_url())
     }
-}
-
-/// The library's messages leave out the cause.
-fn chain(error: &reqwest::Error) -> String {
-    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
-    std::iter::once(error.to_string()).chain(causes.map(ToString::to_string)).collect::<Vec<_>>().join(": ")
 }
 
 enum Source {

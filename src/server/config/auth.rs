@@ -1,6 +1,6 @@
 //! `[auth]`: whose tokens are good, and with which keys they are checked.
 
-use super::ConfigError;
+use super::{ConfigError, endpoint::web_address};
 use figment::value::magic::RelativePathBuf;
 use reqwest::Url;
 use serde::{
@@ -158,11 +158,7 @@ impl JwksConfig {
             (Some(Secret(text)), None) => text,
             _ => return Err(ConfigError::JwksSource),
         };
-        let url = Url::parse(text).map_err(|_| ConfigError::JwksUrl)?;
-        let plain = url.username().is_empty() && url.password().is_none();
-        if !matches!(url.scheme(), "https" | "http") || !url.has_host() || !plain {
-            return Err(ConfigError::JwksUrl);
-        }
+        let url = web_address(text).ok_or(ConfigError::JwksUrl)?;
         Ok(JwksPlace::Url(url))
     }
 

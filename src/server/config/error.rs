@@ -38,6 +38,24 @@ pub enum ConfigError {
     NoWww { path: PathBuf },
     #[error("allowed_origins: {found:?} is not an origin. Write it like https://app.example.com, with no path, or \"*\" for all")]
     Origin { found: String },
+    #[error("{section}.url is not an address that can be posted to. Write it like https://backend.example.com/writes, without a user or a password")]
+    EndpointUrl { section: String },
+    #[error("{section} needs either `secret` or `secret_file`, or its secret in the variable SEAWORTHY_{}__SECRET", section.replace('.', "__").to_ascii_uppercase())]
+    EndpointSecret { section: String },
+    #[error("{section}.secret_file: {} cannot be read: {source}. Correct the path or its permissions", path.display())]
+    EndpointFile { section: String, path: PathBuf, source: std::io::Error },
+    #[error(
+        "{section}.secret is too short or broken. Write whsec_ and the base64 of at least {least} random bytes, as `echo whsec_$(openssl rand -base64 32)` does"
+    )]
+    EndpointKey { section: String, least: usize },
+    #[error("{section}.{name} must lie between {least} and {most}")]
+    EndpointBound { section: String, name: &'static str, least: u64, most: u64 },
+    #[error("tables.{table}.handler: there is no section [handlers.{handler}]. Add it, or correct the name")]
+    NoHandler { table: String, handler: String },
+    #[error("handlers.{handler}: no table names it. Write handler = {handler:?} in the sections of its tables, or remove it")]
+    IdleHandler { handler: String },
+    #[error("webhooks.{webhook}.tables: {table} is not synchronised. Correct the name (case matters), or add a section [tables.{table}]")]
+    WebhookTable { webhook: String, table: String },
     #[error("limits.{name} must lie between {least} and {most}")]
     Limit { name: &'static str, least: u64, most: u64 },
 }

@@ -4,7 +4,9 @@
 
 use super::{
     decide,
+    deliveries::{self, LogPart},
     error::{OpenError, StorageError},
+    hearing::{self, Hearing, Ruling, Shown},
     internal,
     migration::Migration,
     pull, replica, start,
@@ -16,8 +18,8 @@ use seaworthy_engine::{
     client::User,
     session::{Admission, Principal, Pulled},
 };
-use seaworthy_protocol::{Cursor, Epoch, Incarnation, Position, Push, ReplicaId, TransactionResult};
-use std::{path::PathBuf, sync::Arc};
+use seaworthy_protocol::{Cursor, Epoch, Incarnation, Position, Push, ReplicaId, Transaction as Pushed, TransactionResult};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 /// Where the database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,9 +72,32 @@ impl SqliteCore {
         Ok(results)
     }
 
+    /// See [`Storage::show`](super::Storage::show).
+    pub fn show(&self, principal: &Principal, replica: ReplicaId, transaction: &Pushed) -> Result<Option<Shown>, StorageError> {
+        hearing::show(&self.conn, &self.streams, principal, replica, transaction)
+    }
+
+    /// See [`Storage::settle`](super::Storage::settle).
+    pub fn settle(&mut self, principal: &Principal, push: &Push, ruling: Option<&Ruling>, now_ms: i64) -> Result<Vec<TransactionResult>, StorageError> {
+        let group = self.group()?;
+        let results = group.settle(principal, push, ruling, now_ms)?;
+        group.commit()?;
+        Ok(results)
+    }
+
     /// Reads what the user may see and `cursor` does not have, in one snapshot.
     pub fn pull(&self, principal: &Principal, cursor: Option<Cursor>) -> Result<Pulled, StorageError> {
         pull::pull(&self.conn, &self.streams, self.incarnation, principal, cursor)
+    }
+
+    /// See [`Storage::log`](super::Storage::log).
+    pub fn log(&self, after: Position) -> Result<LogPart, StorageError> {
+        deliveries::read(&self.conn, after)
+    }
+
+    /// See [`Storage::log_needed_from`](super::Storage::log_needed_from).
+    pub fn log_needed_from(&self) -> Result<Option<Position>, StorageError> {
+        deliveries::needed_from(&self.conn)
     }
 
     /// The end of the log.
@@ -120,7 +145,22 @@ impl Group<'_> {
 
     /// See [`SqliteCore::decide`].
     pub fn decide(&self, principal: &Principal, push: &Push, now_ms: i64) -> Result<Vec<TransactionResult>, StorageError> {
-        decide::decide(&self.tx, self.streams, principal, push, now_ms)
+        decide::decide(&self.tx, self.streams, principal, push, Hearing::NotNeeded, now_ms)
+    }
+
+    /// See [`Storage::settle`](super::Storage::settle).
+    pub fn settle(&self, principal: &Principal, push: &Push, ruling: Option<&Ruling>, now_ms: i64) -> Result<Vec<TransactionResult>, StorageError> {
+        decide::decide(&self.tx, self.streams, principal, push, ruling.map_or(Hearing::Missing, Hearing::Held), now_ms)
+    }
+
+    /// See [`Storage::begin_deliveries`](super::Storage::begin_deliveries).
+    pub fn begin_deliveries(&self, webhooks: &[String]) -> Result<BTreeMap<String, Position>, StorageError> {
+        deliveries::begin(&self.tx, webhooks)
+    }
+
+    /// See [`Storage::delivered`](super::Storage::delivered).
+    pub fn delivered(&self, webhook: &str, position: Position) -> Result<(), StorageError> {
+        deliveries::delivered(&self.tx, webhook, position)
     }
 
     /// Makes the decisions durable. Answers the end of the log.

@@ -5,9 +5,10 @@
 
 use super::{
     apply::{self, Dropped, Failure},
-    change::{self, Rejection},
+    change::{self, Change, Rejection},
     conflict,
     error::{RecordError, StorageError},
+    hearing::{Hearing, Refusal},
     internal,
     own::Own,
     permission, replica,
@@ -16,20 +17,35 @@ use super::{
 };
 use rusqlite::Connection;
 use seaworthy_engine::session::Principal;
-use seaworthy_protocol::{Changes, Outcome, Push, RejectCode, ReplicaId, Sequence, Transaction, TransactionResult, limits};
+use seaworthy_protocol::{Changes, Outcome, Push, RejectCode, ReplicaId, RewrittenRow, Sequence, Transaction, TransactionResult, Value, limits};
 
-/// Decides a push. Nothing behind a gap or a reused identity is looked at.
-pub fn decide(conn: &Connection, streams: &Streams, principal: &Principal, push: &Push, now_ms: i64) -> Result<Vec<TransactionResult>, StorageError> {
+/// Who writes what, by which tables.
+struct Case<'a> {
+    streams: &'a Streams,
+    principal: &'a Principal,
+    replica: ReplicaId,
+    transaction: &'a Transaction,
+    hearing: Hearing<'a>,
+}
+
+/// Decides a push whose transactions all had, or lack, the same hearing. Nothing behind a gap or a reused identity is looked at.
+pub fn decide(
+    conn: &Connection,
+    streams: &Streams,
+    principal: &Principal,
+    push: &Push,
+    hearing: Hearing<'_>,
+    now_ms: i64,
+) -> Result<Vec<TransactionResult>, StorageError> {
     check_limits(push)?;
     let mut last = replica::find_or_create(conn, &principal.user, push.replica, now_ms)?;
     let mut shown_bytes = 0;
     let mut results = Vec::with_capacity(push.transactions.len());
     for transaction in &push.transactions {
-        let outcome = one(conn, streams, principal, push.replica, transaction, last, now_ms)?;
+        let case = Case { streams, principal, replica: push.replica, transaction, hearing };
+        let outcome = one(conn, &case, last, now_ms)?;
         let ends_batch = matches!(outcome, Outcome::Gap { .. } | Outcome::IdentityReused | Outcome::RetryLater { .. });
-        if let Outcome::Rejected { data: Some(data), .. } = &outcome {
-            shown_bytes += conflict::shown_bytes(data);
-        }
+        shown_bytes += shown_bytes_of(&outcome);
         results.push(TransactionResult { sequence: transaction.sequence, outcome });
         // An answer must fit into a frame: what is left undecided comes again.
         if ends_batch || shown_bytes > limits::TARGET_RESULTS_BYTES {
@@ -51,15 +67,17 @@ fn check_limits(push: &Push) -> Result<(), StorageError> {
     }
 }
 
-fn one(
-    conn: &Connection,
-    streams: &Streams,
-    principal: &Principal,
-    replica: ReplicaId,
-    transaction: &Transaction,
-    last: Sequence,
-    now_ms: i64,
-) -> Result<Outcome, StorageError> {
+/// About how many bytes the values in an outcome take.
+pub fn shown_bytes_of(outcome: &Outcome) -> usize {
+    match outcome {
+        Outcome::Rejected { data: Some(data), .. } => conflict::shown_bytes(data),
+        Outcome::Merged { rewritten, .. } => rewritten.iter().flat_map(|row| row.key.iter().chain(row.new.values())).map(Value::wire_size).sum(),
+        _ => 0,
+    }
+}
+
+fn one(conn: &Connection, case: &Case<'_>, last: Sequence, now_ms: i64) -> Result<Outcome, StorageError> {
+    let &Case { principal, replica, transaction, .. } = case;
     let hash = transaction.changes.hash();
     if transaction.sequence <= last {
         return Ok(match replica::seen(conn, replica, transaction.sequence)? {
@@ -78,39 +96,36 @@ fn one(
             let rejection = Rejection::new(RejectCode::BadValue, "the transaction's id was used before for other changes: choose a random one");
             replica::rejected(internal::head(conn)?, rejection)
         }
-        None => judge(conn, streams, principal, replica, transaction, now_ms)?,
+        None => judge(conn, case, now_ms)?,
     };
     replica::remember(conn, replica, transaction, hash, &outcome)?;
     Ok(outcome)
 }
 
-fn judge(
-    conn: &Connection,
-    streams: &Streams,
-    principal: &Principal,
-    replica: ReplicaId,
-    transaction: &Transaction,
-    now_ms: i64,
-) -> Result<Outcome, StorageError> {
+fn judge(conn: &Connection, case: &Case<'_>, now_ms: i64) -> Result<Outcome, StorageError> {
+    let &Case { streams, replica, transaction, .. } = case;
     if let Some(needed) = replica::first_rejected(conn, replica, &transaction.after)? {
         let message = format!("transaction {}, on which this one builds, was rejected", needed.0);
         return Ok(replica::rejected(internal::head(conn)?, Rejection::new(RejectCode::DependsOn, message)));
     }
     conn.prepare_cached("SAVEPOINT seaworthy_transaction")?.execute([])?;
-    let applied = in_savepoint(conn, streams, principal, replica, transaction);
+    let applied = in_savepoint(conn, case);
     if applied.is_err() {
         roll_back(conn)?;
     }
     conn.prepare_cached("RELEASE seaworthy_transaction")?.execute([])?;
-    let (captured, dropped) = match applied {
+    let Applied { changes, captured, dropped, rewritten } = match applied {
         Ok(applied) => applied,
         Err(Stopped::Rejected(rejection)) => return Ok(replica::rejected(internal::head(conn)?, rejection)),
+        Err(Stopped::Refused(Refusal { code, message })) => return Ok(Outcome::Rejected { position: internal::head(conn)?, code, message, data: None }),
         Err(Stopped::Failed(error)) => return Err(error),
     };
     let bytes = rmp_serde::to_vec_named(&captured).map_err(RecordError::from)?;
     let position = internal::append_log(conn, Some((replica.0, transaction.id.0)), now_ms, &bytes)?;
     tracking::track(conn, streams, &captured, position)?;
-    Ok(if dropped.rows.is_empty() { Outcome::Applied { position } } else { Outcome::Merged { position, dropped: dropped.rows } })
+    tracking::track_unchanged(conn, &changes, &captured, &dropped.rows, position)?;
+    let as_sent = dropped.rows.is_empty() && rewritten.is_empty();
+    Ok(if as_sent { Outcome::Applied { position } } else { Outcome::Merged { position, dropped: dropped.rows, rewritten } })
 }
 
 fn roll_back(conn: &Connection) -> rusqlite::Result<()> {
@@ -118,8 +133,23 @@ fn roll_back(conn: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-enum Stopped {
+/// What a transaction did.
+struct Applied<'s> {
+    /// What it asked for in the end.
+    changes: Vec<Change<'s>>,
+    /// What the server's own session saw.
+    captured: Changes,
+    dropped: Dropped,
+    rewritten: Vec<RewrittenRow>,
+}
+
+/// Why a transaction is not applied.
+pub enum Stopped {
+    /// It cannot be accepted.
     Rejected(Rejection),
+    /// A write handler refused it.
+    Refused(Refusal),
+    /// Nobody knows.
     Failed(StorageError),
 }
 
@@ -138,18 +168,28 @@ impl From<Failure> for Stopped {
     }
 }
 
-fn in_savepoint(
+/// Matches a transaction with the server's tables, and finds what rejects it before anything is applied.
+pub fn examine<'s>(
     conn: &Connection,
-    streams: &Streams,
+    streams: &'s Streams,
     principal: &Principal,
     replica: ReplicaId,
     transaction: &Transaction,
-) -> Result<(Changes, Dropped), Stopped> {
+) -> Result<Vec<Change<'s>>, Stopped> {
     let changes = change::resolve(streams, &transaction.changes).map_err(Stopped::Rejected)?;
     permission::check_before(conn, principal, &changes)?;
     let mut own = Own::new(conn, replica, &transaction.after);
-    if let Some(rejection) = conflict::find(conn, &principal.user, &changes, transaction.policy.unwrap_or_default(), &mut own)? {
-        return Err(Stopped::Rejected(rejection));
+    match conflict::find(conn, &principal.user, &changes, transaction.policy.unwrap_or_default(), &mut own)? {
+        Some(rejection) => Err(Stopped::Rejected(rejection)),
+        None => Ok(changes),
+    }
+}
+
+fn in_savepoint<'a>(conn: &Connection, case: &Case<'a>) -> Result<Applied<'a>, Stopped> {
+    let &Case { streams, principal, replica, transaction, hearing } = case;
+    let mut changes = examine(conn, streams, principal, replica, transaction)?;
+    if let Some(refusal) = hearing.hold(conn, principal, &mut changes)? {
+        return Err(Stopped::Refused(refusal));
     }
     let mut session = tracking::record(conn, streams).map_err(StorageError::from)?;
     let mut applied = apply::apply(conn, principal, &changes);
@@ -167,5 +207,6 @@ fn in_savepoint(
         let message = "a row that this transaction updates is gone, and its other changes would stand without it";
         return Err(Stopped::Rejected(Rejection::new(RejectCode::RowDeleted, message)));
     }
-    Ok((captured, dropped))
+    let rewritten = hearing.rewritten(conn, principal, &changes, &dropped.rows)?;
+    Ok(Applied { changes, captured, dropped, rewritten })
 }

@@ -3,7 +3,9 @@
 use super::{
     Storage,
     core::{Fresh, Location, SqliteCore},
+    deliveries::{self, LogPart},
     error::{OpenError, StorageError},
+    hearing::{self, Ruling, Shown},
     migration::Migration,
     pull, replica, start,
     stream::Streams,
@@ -16,8 +18,9 @@ use seaworthy_engine::{
     client::User,
     session::{Admission, Principal, Pulled},
 };
-use seaworthy_protocol::{Cursor, Epoch, Incarnation, Position, Push, ReplicaId, TransactionResult};
+use seaworthy_protocol::{Cursor, Epoch, Incarnation, Position, Push, ReplicaId, Transaction, TransactionResult};
 use std::{
+    collections::BTreeMap,
     fs::{File, TryLockError},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -91,17 +94,41 @@ impl Storage for EmbeddedStorage {
             let known = user.clone();
             match self.read(move |conn, _| replica::find(conn, &known, replica)).await? {
                 Some(last_sequence) => Ok(Admission { epoch, last_sequence }),
-                None => self.writer.admit(user, replica).await,
+                None => self.writer.ask(move |group, now_ms| group.admit(&user, replica, now_ms)).await,
             }
         })
     }
 
     fn decide(&self, principal: Principal, push: Push) -> BoxFuture<'_, Result<Vec<TransactionResult>, StorageError>> {
-        Box::pin(self.writer.decide(principal, push))
+        Box::pin(self.writer.ask(move |group, now_ms| group.decide(&principal, &push, now_ms)))
+    }
+
+    fn show(&self, principal: Principal, replica: ReplicaId, transaction: Arc<Transaction>) -> BoxFuture<'_, Result<Option<Shown>, StorageError>> {
+        Box::pin(self.read(move |conn, readers| hearing::show(conn, &readers.streams, &principal, replica, &transaction)))
+    }
+
+    fn settle(&self, principal: Principal, push: Push, ruling: Option<Ruling>) -> BoxFuture<'_, Result<Vec<TransactionResult>, StorageError>> {
+        Box::pin(self.writer.ask(move |group, now_ms| group.settle(&principal, &push, ruling.as_ref(), now_ms)))
     }
 
     fn pull(&self, principal: Principal, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Pulled, StorageError>> {
         Box::pin(self.read(move |conn, readers| pull::pull(conn, &readers.streams, readers.incarnation, &principal, cursor)))
+    }
+
+    fn begin_deliveries(&self, webhooks: Vec<String>) -> BoxFuture<'_, Result<BTreeMap<String, Position>, StorageError>> {
+        Box::pin(self.writer.ask(move |group, _| group.begin_deliveries(&webhooks)))
+    }
+
+    fn log(&self, after: Position) -> BoxFuture<'_, Result<LogPart, StorageError>> {
+        Box::pin(self.read(move |conn, _| deliveries::read(conn, after)))
+    }
+
+    fn delivered(&self, webhook: String, position: Position) -> BoxFuture<'_, Result<(), StorageError>> {
+        Box::pin(self.writer.ask(move |group, _| group.delivered(&webhook, position)))
+    }
+
+    fn log_needed_from(&self) -> BoxFuture<'_, Result<Option<Position>, StorageError>> {
+        Box::pin(self.read(|conn, _| deliveries::needed_from(conn)))
     }
 
     fn head(&self) -> watch::Receiver<Position> {
@@ -109,7 +136,7 @@ impl Storage for EmbeddedStorage {
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), StorageError>> {
-        Box::pin(self.writer.check())
+        Box::pin(self.writer.ask(|_, _| Ok(())))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -40,6 +40,8 @@ pub enum StorageError {
     TooManyTransactions { count: usize },
     #[error("a transaction names {count} others in `after`, more than {}", limits::MAX_AFTER)]
     TooManyDependencies { count: usize },
+    #[error("write handlers have yet to be asked about the rows as they are now")]
+    Moved,
     #[error("the server is stopping")]
     Stopping,
     #[error("the writes waiting for the disk are too many")]
@@ -70,7 +72,7 @@ impl StorageError {
         match self {
             Self::WrongUser => ErrorFrame::new(ErrorCode::WrongUser, self.to_string()),
             Self::TooManyTransactions { .. } | Self::TooManyDependencies { .. } => ErrorFrame::new(ErrorCode::TooLarge, self.to_string()),
-            Self::Stopping | Self::Busy => ErrorFrame::new(ErrorCode::Unavailable, format!("{self}: try again in a moment")),
+            Self::Stopping | Self::Busy | Self::Moved => ErrorFrame::new(ErrorCode::Unavailable, format!("{self}: try again in a moment")),
             Self::Failed | Self::Sqlite(_) | Self::Recorded(_) => ErrorFrame::new(ErrorCode::Unavailable, "the server's storage failed: try again later"),
         }
     }

@@ -74,6 +74,12 @@ const FORMATS: &[&str] = &["
         PRIMARY KEY (tbl, bucket, key)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX seaworthy_rows_position ON seaworthy_rows (tbl, bucket, position);
+
+    -- How far the log was delivered to each webhook.
+    CREATE TABLE seaworthy_webhooks (
+        name TEXT NOT NULL PRIMARY KEY,
+        position INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
 "];
 
 /// Creates or upgrades the tables.

@@ -10,9 +10,11 @@ mod change;
 mod conflict;
 mod core;
 mod decide;
+mod deliveries;
 mod embedded;
 mod error;
 mod foreign_key;
+mod hearing;
 mod internal;
 mod migration;
 mod own;
@@ -30,8 +32,11 @@ mod tracking;
 mod writer;
 
 pub use self::core::{Fresh, Group, Location, SqliteCore};
+pub use decide::shown_bytes_of;
+pub use deliveries::{LogEntry, LogPart};
 pub use embedded::EmbeddedStorage;
 pub use error::{OpenError, StorageError};
+pub use hearing::{Hearing, Refusal, Ruling, Shown, ShownTable};
 pub use migration::{Migration, MigrationError, load as load_migrations};
 pub use rule::{EachWrite, Fault, WriteConfig};
 pub use table::{Keys, TableConfig, TableError, Tables};
@@ -41,7 +46,8 @@ use seaworthy_engine::{
     client::User,
     session::{Admission, Principal, Pulled},
 };
-use seaworthy_protocol::{Cursor, Position, Push, ReplicaId, TransactionResult};
+use seaworthy_protocol::{Cursor, Position, Push, ReplicaId, Transaction, TransactionResult};
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::watch;
 
 /// A database that decides writes and answers pulls.
@@ -52,8 +58,27 @@ pub trait Storage: Send + Sync + 'static {
     /// Decides a push in order. When it answers, the decisions are on disk; when it fails, nothing was decided.
     fn decide(&self, principal: Principal, push: Push) -> BoxFuture<'_, Result<Vec<TransactionResult>, StorageError>>;
 
+    /// What the write handlers of a transaction are to be shown, in one snapshot. Nothing where they need not be asked.
+    fn show(&self, principal: Principal, replica: ReplicaId, transaction: Arc<Transaction>) -> BoxFuture<'_, Result<Option<Shown>, StorageError>>;
+
+    /// Decides a push of one transaction that has write handlers, by what they said: nothing, where [`Storage::show`]
+    /// said that they need not be asked. It fails with [`StorageError::Moved`] when they must be asked anew.
+    fn settle(&self, principal: Principal, push: Push, ruling: Option<Ruling>) -> BoxFuture<'_, Result<Vec<TransactionResult>, StorageError>>;
+
     /// Reads what the user may see and `cursor` does not have, in one snapshot.
     fn pull(&self, principal: Principal, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Pulled, StorageError>>;
+
+    /// Gives every webhook its place in the log. One that is new begins at the end, one that is not named loses its place.
+    fn begin_deliveries(&self, webhooks: Vec<String>) -> BoxFuture<'_, Result<BTreeMap<String, Position>, StorageError>>;
+
+    /// The transactions behind a position, as many as one request should carry.
+    fn log(&self, after: Position) -> BoxFuture<'_, Result<LogPart, StorageError>>;
+
+    /// Notes on disk that a webhook has everything up to a position.
+    fn delivered(&self, webhook: String, position: Position) -> BoxFuture<'_, Result<(), StorageError>>;
+
+    /// The lowest position that a webhook has reached: the log behind it is still needed. None without webhooks.
+    fn log_needed_from(&self) -> BoxFuture<'_, Result<Option<Position>, StorageError>>;
 
     /// The last position that is on disk, and every later one.
     fn head(&self) -> watch::Receiver<Position>;

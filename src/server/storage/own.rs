@@ -1,14 +1,15 @@
 //! What the earlier transactions of a replica left here, where a later one was made before it knew.
 //!
-//! A trigger may have changed a value on its way in; the writer, who still saw its own, must not conflict
-//! with itself. It is read from the log, and only once something differs.
+//! A trigger or a write handler may have changed a value on its way in; the writer, who still saw its own, must
+//! not conflict with itself. It is read from the log, and from the outcome where a handler put back what was
+//! there before, so that nothing changed. Both only once something differs.
 
 use super::{
     change::Change,
     error::{RecordError, StorageError},
 };
 use rusqlite::{Connection, OptionalExtension, params};
-use seaworthy_protocol::{Changes, Op, ReplicaId, RowChange, Sequence, TableChanges, Value};
+use seaworthy_protocol::{Changes, Image, Op, Outcome, ReplicaId, RowChange, Sequence, TableChanges, Value};
 use std::collections::HashMap;
 
 /// How many of the transactions that one builds on are looked at, newest first.
@@ -63,7 +64,7 @@ impl<'c> Own<'c> {
 
 fn read(conn: &Connection, replica: ReplicaId, after: &[Sequence]) -> Result<HashMap<(String, Vec<Value>), Left>, StorageError> {
     const CAPTURED: &str = "
-        SELECT log.changes FROM seaworthy_seen AS seen JOIN seaworthy_log AS log USING (position)
+        SELECT log.changes, seen.outcome FROM seaworthy_seen AS seen JOIN seaworthy_log AS log USING (position)
         WHERE seen.replica = ?1 AND seen.sequence = ?2 AND NOT seen.rejected";
     let mut newest_first = after.to_vec();
     newest_first.sort_unstable_by(|one, other| other.cmp(one));
@@ -71,12 +72,19 @@ fn read(conn: &Connection, replica: ReplicaId, after: &[Sequence]) -> Result<Has
     let mut statement = conn.prepare_cached(CAPTURED)?;
     for sequence in newest_first.into_iter().take(MAX_READ) {
         let sequence = i64::try_from(sequence.0).unwrap_or(i64::MAX);
-        let Some(bytes) = statement.query_row(params![replica.0, sequence], |row| row.get::<_, Vec<u8>>(0)).optional()? else { continue };
-        let captured: Changes = rmp_serde::from_slice(&bytes).map_err(RecordError::from)?;
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?));
+        let Some((captured, outcome)) = statement.query_row(params![replica.0, sequence], row).optional()? else { continue };
+        let captured: Changes = rmp_serde::from_slice(&captured).map_err(RecordError::from)?;
+        let outcome: Outcome = rmp_serde::from_slice(&outcome).map_err(RecordError::from)?;
         for table in &captured.tables {
             for row in &table.rows {
                 let key = table.key_of(row).into_iter().cloned().collect();
                 rows.entry((table.name.clone(), key)).or_default().reach_back(table, row);
+            }
+        }
+        if let Outcome::Merged { rewritten, .. } = outcome {
+            for row in rewritten {
+                rows.entry((row.table, row.key)).or_default().add(row.new);
             }
         }
     }
@@ -91,10 +99,20 @@ impl Left {
         }
         self.is_gone |= row.op == Op::Delete && self.cells.is_empty();
         self.is_whole = row.op != Op::Update;
-        for (name, value) in table.columns.iter().zip(&row.new) {
-            if let Some(value) = value {
-                self.cells.entry(name.clone()).or_insert_with(|| value.clone());
-            }
+        let cells = table.columns.iter().zip(&row.new).filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+        self.fill(cells);
+    }
+
+    /// Adds what a handler set and the log does not say, because it was there before.
+    fn add(&mut self, cells: Image) {
+        if !self.is_whole {
+            self.fill(cells);
+        }
+    }
+
+    fn fill(&mut self, cells: impl IntoIterator<Item = (String, Value)>) {
+        for (name, value) in cells {
+            self.cells.entry(name).or_insert(value);
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct TableConfig {
     /// What becomes of a transaction that meets another writer's change in this table.
     #[serde(default)]
     pub conflict: Policy,
+    /// The write handler that is asked about every transaction that touches the table.
+    pub handler: Option<String>,
     /// Who assigns the keys of an `INTEGER PRIMARY KEY`.
     pub keys: Option<Keys>,
 }

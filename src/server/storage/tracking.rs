@@ -3,12 +3,14 @@
 //! It is derived from what the server's own session captured, never from what a client sent.
 
 use super::{
+    change::Change,
     error::{RecordError, StorageError},
     internal::integer,
     stream::{Stream, Streams},
 };
 use rusqlite::{Connection, params, session::Session};
-use seaworthy_protocol::{Changes, Op, Position, RowChange, Value};
+use seaworthy_protocol::{Changes, Op, Position, RowChange, RowKey, Value};
+use std::collections::HashSet;
 
 /// Starts recording the synchronised tables.
 pub fn record<'c>(conn: &'c Connection, streams: &Streams) -> rusqlite::Result<Session<'c>> {
@@ -41,6 +43,23 @@ pub fn track(conn: &Connection, streams: &Streams, changes: &Changes, position: 
             if let Some(bucket) = holds {
                 mark(conn, stream, &bucket, &key, position, false)?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Notes at `position` the rows that a transaction wrote and that are as they were before it: its writer holds
+/// other values, which a trigger or a write handler undid, and is to get these.
+pub fn track_unchanged(conn: &Connection, changes: &[Change<'_>], captured: &Changes, dropped: &[RowKey], position: Position) -> Result<(), StorageError> {
+    let rows = captured.tables.iter().flat_map(|table| table.rows.iter().map(|row| (table.name.as_str(), table.key_of(row))));
+    let changed: HashSet<(&str, Vec<&Value>)> = rows.collect();
+    for change in changes.iter().filter(|change| change.op != Op::Delete) {
+        let is_changed = changed.contains(&(change.stream.name.as_str(), change.key.iter().collect()));
+        if is_changed || dropped.contains(&change.row_key()) {
+            continue;
+        }
+        if let Some(bucket) = change.stream.bucket_of_key(conn, &change.key)?.flatten() {
+            mark(conn, change.stream, &bucket, &encode_key(&change.key)?, position, false)?;
         }
     }
     Ok(())

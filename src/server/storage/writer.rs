@@ -5,11 +5,7 @@ use super::{
     core::{Group, SqliteCore},
     error::{OpenError, StorageError},
 };
-use seaworthy_engine::{
-    client::User,
-    session::{Admission, Principal},
-};
-use seaworthy_protocol::{Position, Push, ReplicaId, TransactionResult};
+use seaworthy_protocol::Position;
 use std::{
     thread,
     time::{SystemTime, UNIX_EPOCH},
@@ -22,21 +18,51 @@ const QUEUE: usize = 256;
 /// Requests that share a database transaction.
 const GROUP: usize = 64;
 
-/// Where a request's answer goes.
-type Reply<T> = oneshot::Sender<Result<T, StorageError>>;
-
+/// What is asked of the thread.
 enum Job {
-    Admit { user: User, replica: ReplicaId, reply: Reply<Admission> },
-    Decide { principal: Principal, push: Push, reply: Reply<Vec<TransactionResult>> },
-    Check { reply: Reply<()> },
-    Close { reply: oneshot::Sender<()> },
+    Work(Box<dyn Work>),
+    Close(oneshot::Sender<()>),
 }
 
-enum Answer {
-    Admit(Result<Admission, StorageError>),
-    Decide(Result<Vec<TransactionResult>, StorageError>),
-    Check,
-    Nothing,
+/// A request, with the place where its answer goes.
+trait Work: Send {
+    /// Answers an error only where the whole group must be given up. It may be executed again then.
+    fn execute(&mut self, group: &Group<'_>, now_ms: i64) -> Result<(), StorageError>;
+
+    /// Sends the answer. Whoever asked may be gone; it is then of no use.
+    fn reply(self: Box<Self>);
+
+    /// Says that the database failed.
+    fn fail(self: Box<Self>);
+}
+
+/// What is done, what came of it, and who wants to know.
+struct Request<T, F> {
+    run: F,
+    answer: Option<Result<T, StorageError>>,
+    reply: oneshot::Sender<Result<T, StorageError>>,
+}
+
+impl<T: Send, F: Fn(&Group<'_>, i64) -> Result<T, StorageError> + Send> Work for Request<T, F> {
+    fn execute(&mut self, group: &Group<'_>, now_ms: i64) -> Result<(), StorageError> {
+        match (self.run)(group, now_ms) {
+            // A database that fails. Every other error is a refusal, which wrote nothing.
+            Err(error @ (StorageError::Sqlite(_) | StorageError::Recorded(_))) => Err(error),
+            answer => {
+                self.answer = Some(answer);
+                Ok(())
+            }
+        }
+    }
+
+    fn reply(self: Box<Self>) {
+        let Self { answer, reply, .. } = *self;
+        let _ = reply.send(answer.unwrap_or(Err(StorageError::Failed)));
+    }
+
+    fn fail(self: Box<Self>) {
+        let _ = self.reply.send(Err(StorageError::Failed));
+    }
 }
 
 /// Sends requests to the thread.
@@ -57,19 +83,15 @@ impl Writer {
         Ok(Self { jobs, head })
     }
 
-    /// See [`super::Storage::admit`].
-    pub async fn admit(&self, user: User, replica: ReplicaId) -> Result<Admission, StorageError> {
-        self.ask(|reply| Job::Admit { user, replica, reply }).await
-    }
-
-    /// See [`super::Storage::decide`].
-    pub async fn decide(&self, principal: Principal, push: Push) -> Result<Vec<TransactionResult>, StorageError> {
-        self.ask(|reply| Job::Decide { principal, push, reply }).await
-    }
-
-    /// See [`super::Storage::check`].
-    pub async fn check(&self) -> Result<(), StorageError> {
-        self.ask(|reply| Job::Check { reply }).await
+    /// Runs something in a database transaction, and answers once that is on disk. `run` may run again after
+    /// another request of the same transaction failed.
+    pub async fn ask<T: Send + 'static>(&self, run: impl Fn(&Group<'_>, i64) -> Result<T, StorageError> + Send + 'static) -> Result<T, StorageError> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.try_send(Job::Work(Box::new(Request { run, answer: None, reply }))).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StorageError::Busy,
+            mpsc::error::TrySendError::Closed(_) => StorageError::Stopping,
+        })?;
+        answer.await.map_err(|_| StorageError::Stopping)?
     }
 
     /// See [`super::Storage::head`].
@@ -80,19 +102,10 @@ impl Writer {
     /// Ends the thread once it has done what was asked before.
     pub async fn close(&self) {
         let (reply, closed) = oneshot::channel();
-        if self.jobs.send(Job::Close { reply }).await.is_ok() {
+        if self.jobs.send(Job::Close(reply)).await.is_ok() {
             // An error means that it has ended already.
             let _ = closed.await;
         }
-    }
-
-    async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StorageError> {
-        let (reply, answer) = oneshot::channel();
-        self.jobs.try_send(job(reply)).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => StorageError::Busy,
-            mpsc::error::TrySendError::Closed(_) => StorageError::Stopping,
-        })?;
-        answer.await.map_err(|_| StorageError::Stopping)?
     }
 }
 
@@ -106,90 +119,52 @@ impl Thread {
     fn run(mut self) {
         let mut closing = Vec::new();
         while let Some(first) = self.queue.blocking_recv() {
-            let mut group = vec![first];
-            while group.len() < GROUP
-                && let Ok(job) = self.queue.try_recv()
-            {
-                group.push(job);
+            let mut group = Vec::new();
+            let mut next = Some(first);
+            while let Some(job) = next.take() {
+                match job {
+                    Job::Work(work) => group.push(work),
+                    Job::Close(reply) => {
+                        closing.push(reply);
+                        // What is queued is still done; nothing more gets in.
+                        self.queue.close();
+                    }
+                }
+                if group.len() < GROUP {
+                    next = self.queue.try_recv().ok();
+                }
             }
-            let (close, group): (Vec<_>, Vec<_>) = group.into_iter().partition(|job| matches!(job, Job::Close { .. }));
             self.execute(group);
-            if !close.is_empty() {
-                closing.extend(close);
-                // What is queued is still done; nothing more gets in.
-                self.queue.close();
-            }
         }
         // Closing the connection moves the write-ahead log into the database.
         drop(self.core);
-        for job in closing {
-            if let Job::Close { reply } = job {
-                let _ = reply.send(());
-            }
+        for reply in closing {
+            let _ = reply.send(());
         }
     }
 
-    fn execute(&mut self, group: Vec<Job>) {
+    fn execute(&mut self, mut group: Vec<Box<dyn Work>>) {
         if group.is_empty() {
             return;
         }
-        match self.commit(&group) {
-            Ok(answers) => group.into_iter().zip(answers).for_each(|(job, answer)| job.reply(answer)),
+        match self.commit(&mut group) {
+            Ok(()) => group.into_iter().for_each(|work| work.reply()),
             Err(error) if group.len() == 1 => {
                 tracing::error!(%error, "a request to the database failed, nothing of it was kept");
-                group.into_iter().for_each(Job::fail);
+                group.into_iter().for_each(|work| work.fail());
             }
             // One bad request must not take the others with it.
-            Err(_) => group.into_iter().for_each(|job| self.execute(vec![job])),
+            Err(_) => group.into_iter().for_each(|work| self.execute(vec![work])),
         }
     }
 
-    fn commit(&mut self, group: &[Job]) -> Result<Vec<Answer>, StorageError> {
+    fn commit(&mut self, group: &mut [Box<dyn Work>]) -> Result<(), StorageError> {
         let now_ms = now_ms();
         let transaction = self.core.group()?;
-        let answers = group.iter().map(|job| job.execute(&transaction, now_ms)).collect::<Result<_, _>>()?;
+        group.iter_mut().try_for_each(|work| work.execute(&transaction, now_ms))?;
         let head = transaction.commit()?;
         self.publish.send_if_modified(|known| std::mem::replace(known, head) != head);
-        Ok(answers)
-    }
-}
-
-impl Job {
-    /// Answers an error only where the whole group must be given up.
-    fn execute(&self, group: &Group<'_>, now_ms: i64) -> Result<Answer, StorageError> {
-        Ok(match self {
-            Self::Admit { user, replica, .. } => Answer::Admit(keep(group.admit(user, *replica, now_ms))?),
-            Self::Decide { principal, push, .. } => Answer::Decide(keep(group.decide(principal, push, now_ms))?),
-            Self::Check { .. } => Answer::Check,
-            Self::Close { .. } => Answer::Nothing,
-        })
-    }
-
-    // Whoever asked may be gone; the answer is then of no use.
-    fn reply(self, answer: Answer) {
-        match (self, answer) {
-            (Self::Admit { reply, .. }, Answer::Admit(answer)) => drop(reply.send(answer)),
-            (Self::Decide { reply, .. }, Answer::Decide(answer)) => drop(reply.send(answer)),
-            (Self::Check { reply }, Answer::Check) => drop(reply.send(Ok(()))),
-            _ => {}
-        }
-    }
-
-    fn fail(self) {
-        match self {
-            Self::Admit { reply, .. } => drop(reply.send(Err(StorageError::Failed))),
-            Self::Decide { reply, .. } => drop(reply.send(Err(StorageError::Failed))),
-            Self::Check { reply } => drop(reply.send(Err(StorageError::Failed))),
-            Self::Close { .. } => {}
-        }
-    }
-}
-
-/// Separates a refusal, which wrote nothing, from a database that fails.
-fn keep<T>(result: Result<T, StorageError>) -> Result<Result<T, StorageError>, StorageError> {
-    match result {
-        Err(error @ (StorageError::Sqlite(_) | StorageError::Recorded(_))) => Err(error),
-        other => Ok(other),
+        Ok(())
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod bench;
 mod convergence;
+mod deliveries;
 mod exactly_once;
+mod hearings;
 mod keys;
 mod merging;
 mod migrations;
