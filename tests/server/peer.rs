@@ -41,9 +41,14 @@ pub fn insert(id: &str, name: &str, owner: &str) -> Changes {
     change(Op::Insert, vec![], vec![Some(id.into()), Some(name.into()), Some(owner.into()), Some(Value::Real(1.0)), Some(1.into())])
 }
 
-/// Another name of a list.
+/// Another name of a list, whatever it was before.
 pub fn rename(id: &str, name: &str) -> Changes {
-    change(Op::Update, vec![Some(id.into()), Some("".into()), None, None, None], vec![None, Some(name.into()), None, None, None])
+    renamed(id, "", name)
+}
+
+/// Another name of a list than the one that was seen.
+pub fn renamed(id: &str, seen: &str, name: &str) -> Changes {
+    change(Op::Update, vec![Some(id.into()), Some(seen.into()), None, None, None], vec![None, Some(name.into()), None, None, None])
 }
 
 /// A list that goes.
@@ -103,7 +108,11 @@ pub struct Peer {
 
 impl Peer {
     pub fn new(server: &Running, subject: &str, replica: u8) -> Self {
-        Self { url: server.url("/sync/v1"), token: token(subject), replica: ReplicaId([replica; 16]), http: http(), sequence: 0 }
+        Self::at(&server.address, subject, replica)
+    }
+
+    pub fn at(address: &str, subject: &str, replica: u8) -> Self {
+        Self { url: format!("http://{address}/sync/v1"), token: token(subject), replica: ReplicaId([replica; 16]), http: http(), sequence: 0 }
     }
 
     pub fn write(&mut self, changes: Changes) -> Transaction {

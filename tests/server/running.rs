@@ -30,7 +30,7 @@ static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
     folder.join("seaworthy-server")
 });
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
@@ -57,6 +57,9 @@ pub struct Setup {
     pub migrations: PathBuf,
     /// The sections of the tables.
     pub tables: String,
+    /// Another file than that of the tests.
+    pub config: Option<PathBuf>,
+    pub env: Vec<(&'static str, String)>,
 }
 
 impl Setup {
@@ -70,6 +73,8 @@ impl Setup {
             keys: String::new(),
             migrations: root().join("www/server/migrations"),
             tables: "[tables.lists]\nowner = \"owner_id\"\n[tables.todos]\nowner = \"owner_id\"\n".to_owned(),
+            config: None,
+            env: Vec::new(),
         }
     }
 
@@ -89,11 +94,20 @@ impl Setup {
         )
     }
 
-    pub fn command(&self) -> Command {
+    /// Writes the file of the tests.
+    pub fn write(&self) -> PathBuf {
         let path = self.folder.path().join("seaworthy.toml");
         std::fs::write(&path, self.toml()).unwrap();
+        path
+    }
+
+    pub fn command(&self) -> Command {
         let mut command = binary();
-        command.arg("--config").arg(path);
+        command.envs(self.env.iter().cloned());
+        match &self.config {
+            Some(path) => command.arg("--config").arg(path).args(["--listen", &self.listen]).arg("--database").arg(self.database()),
+            None => command.arg("--config").arg(self.write()),
+        };
         if self.dev {
             command.arg("--dev");
         }

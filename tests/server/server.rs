@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod backend;
+mod by_hand;
+mod embedding;
+mod example;
 mod fetching;
+mod handlers;
 mod hostile;
 mod isolation;
 mod issuer;
@@ -17,3 +22,4 @@ mod socket;
 mod starting;
 mod streaming;
 mod tokens;
+mod webhooks;
