@@ -12,7 +12,10 @@ use crate::{
 use seaworthy_engine::session::Principal;
 use seaworthy_protocol::{Outcome, Push, ReplicaId, Sequence, Transaction, TransactionResult, limits};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
+
+#[cfg(test)]
+mod tests;
 
 /// How often handlers are asked about a transaction whose rows change while they think.
 const MAX_HEARINGS: u32 = 3;
@@ -27,8 +30,19 @@ const PUSH_BUDGET: Duration = Duration::from_secs(20);
 /// When to try again a transaction whose rows do not come to rest.
 const RESTLESS_RETRY: Duration = Duration::from_secs(1);
 
+/// Where a push is decided.
+pub struct Deciders<'a> {
+    /// What decides in the end.
+    pub storage: &'a dyn Storage,
+    /// The application's say.
+    pub handlers: &'a Handlers,
+    /// Turns true when nobody may be waited for any more.
+    pub stop: watch::Receiver<bool>,
+}
+
 /// Decides a push. The results are those of its first transactions, at least one; what they leave out was not looked at.
-pub async fn decide(storage: &dyn Storage, handlers: &Handlers, principal: Principal, push: Push) -> Result<Vec<TransactionResult>, StorageError> {
+pub async fn decide(deciders: &mut Deciders<'_>, principal: Principal, push: Push) -> Result<Vec<TransactionResult>, StorageError> {
+    let &mut Deciders { storage, handlers, .. } = deciders;
     if !push.transactions.iter().any(|transaction| handlers.concern(&transaction.changes)) {
         return storage.decide(principal, push).await;
     }
@@ -40,7 +54,7 @@ pub async fn decide(storage: &dyn Storage, handlers: &Handlers, principal: Princ
         let (expected, decided) = match step {
             Step::Plain(transactions) => (transactions.len(), storage.decide(principal.clone(), Push { replica, transactions }).await),
             Step::Handled(_) if !results.is_empty() && Instant::now() > give_up => break,
-            Step::Handled(transaction) => (1, handled(storage, handlers, &principal, replica, transaction).await),
+            Step::Handled(transaction) => (1, handled(deciders, &principal, replica, transaction).await),
         };
         match decided {
             Ok(decided) => {
@@ -80,22 +94,28 @@ fn ends(results: &[TransactionResult]) -> bool {
 }
 
 async fn handled(
-    storage: &dyn Storage,
-    handlers: &Handlers,
+    deciders: &mut Deciders<'_>,
     principal: &Principal,
     replica: ReplicaId,
     transaction: Transaction,
 ) -> Result<Vec<TransactionResult>, StorageError> {
+    let Deciders { storage, handlers, stop } = deciders;
     let deadline = Instant::now() + PATIENCE;
     let sequence = transaction.sequence;
     let transaction = Arc::new(transaction);
     for _ in 0..MAX_HEARINGS {
         let ruling = match storage.show(principal.clone(), replica, transaction.clone()).await? {
             None => None,
-            Some(shown) => match handlers.ask(principal, replica, &transaction, shown, deadline).await {
-                Ok(ruling) => Some(ruling),
-                Err(Unheard { retry_after }) => return Ok(retry_later(sequence, retry_after, "the application's write handler does not answer")),
-            },
+            Some(shown) => {
+                let asked = tokio::select! {
+                    asked = handlers.ask(principal, replica, &transaction, shown, deadline) => asked,
+                    _ = stop.wait_for(|stop| *stop) => return Err(StorageError::Stopping),
+                };
+                match asked {
+                    Ok(ruling) => Some(ruling),
+                    Err(Unheard { retry_after }) => return Ok(retry_later(sequence, retry_after, "the application's write handler does not answer")),
+                }
+            }
         };
         let push = Push { replica, transactions: vec![transaction.as_ref().clone()] };
         match storage.settle(principal.clone(), push, ruling).await {

@@ -3,7 +3,10 @@
 //! What it asks to be sent waits here until the transport takes it. The transport takes everything
 //! before it reads on, so what waits is bounded by one answer.
 
-use crate::{App, decision};
+use crate::{
+    App,
+    decision::{self, Deciders},
+};
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use seaworthy_engine::{
     Millis,
@@ -124,7 +127,10 @@ impl Drive {
             }
             Output::Decide { principal, push } => {
                 let app = self.app.clone();
-                let decide = async move { Input::Decided(answer(decision::decide(&*app.storage, &app.handlers, principal, push).await)) };
+                let decide = async move {
+                    let mut deciders = Deciders { storage: &*app.storage, handlers: &app.handlers, stop: app.stop.clone() };
+                    Input::Decided(answer(decision::decide(&mut deciders, principal, push).await))
+                };
                 self.answers.push(decide.boxed());
             }
             Output::Pull { principal, cursor, .. } => {

@@ -38,11 +38,11 @@ use tokio::{
 /// Calls of one handler that may be under way at the same time. More wait for one of them.
 const MAX_CALLS: usize = 64;
 
-/// After a first failure a client is asked to wait about this long, and twice as long after each further one,
+/// After a first failure a client is asked to wait this long, and twice as long after each further one,
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 
-/// but never longer than about this.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// but never longer than this. Jitter adds up to as much.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Why a handler said nothing. It is logged; the client only learns that it shall try again.
 pub type HandlerError = Box<dyn Error + Send + Sync>;

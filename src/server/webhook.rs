@@ -18,10 +18,10 @@ use serde::Serialize;
 use std::{collections::BTreeSet, fmt::Display, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
-/// Pauses between two attempts begin with about this, and double,
+/// Pauses between two attempts begin with this, and double,
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// up to about this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// up to this. Jitter adds up to as much.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How far a webhook for which there is nothing may fall behind on disk.
 const NOTE_EVERY: u64 = 1000;

@@ -80,3 +80,49 @@ fn a_table_may_have_one_rule_or_one_for_each_kind_of_change() {
     assert!(matches!(with("write = [\"true\"]"), Err(ConfigError::Source { .. })));
     assert!(matches!(with("write = { select = \"true\" }"), Err(ConfigError::Source { .. })));
 }
+
+/// A configuration with one table that has a handler, with these lines in the handler's section and behind it.
+fn with_handler(lines: &str) -> Result<Config, ConfigError> {
+    load(&format!("[auth]\n{SECRET}\n[tables.t]\nopen = true\nhandler = \"shop\"\n[handlers.shop]\n{lines}"), &[])
+}
+
+const URL: &str = "url = \"https://backend.example/decide\"";
+const WEBHOOK_SECRET: &str = "secret = \"whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"";
+
+#[test]
+fn a_handler_has_an_address_and_a_secret_which_is_not_printed() {
+    let config = with_handler(&format!("{URL}\n{WEBHOOK_SECRET}")).unwrap();
+    let endpoint = config.handlers["shop"].endpoint("shop").unwrap();
+    assert_eq!((endpoint.url.as_str(), endpoint.timeout.as_millis()), ("https://backend.example/decide", 5000));
+    assert_eq!(endpoint.key.0, (0..32).collect::<Vec<u8>>());
+    assert!(!format!("{config:?} {endpoint:?}").contains("AAECAw"));
+    let plain = with_handler(&format!("{URL}\nsecret = \"a secret of 24 bytes, now\"")).unwrap();
+    assert_eq!(plain.handlers["shop"].endpoint("shop").unwrap().key.0, b"a secret of 24 bytes, now");
+}
+
+#[test]
+fn a_handler_that_cannot_be_asked_is_refused() {
+    assert!(matches!(with_handler(URL), Err(ConfigError::EndpointSecret { .. })));
+    assert!(matches!(with_handler(&format!("{URL}\n{WEBHOOK_SECRET}\nsecret_file = \"x\"")), Err(ConfigError::EndpointSecret { .. })));
+    assert!(matches!(with_handler(&format!("{URL}\nsecret_file = \"x\"")), Err(ConfigError::EndpointFile { .. })));
+    for secret in ["short", "whsec_AAECAw==", "whsec_no base64 at all, but long enough"] {
+        assert!(matches!(with_handler(&format!("{URL}\nsecret = {secret:?}")), Err(ConfigError::EndpointKey { .. })), "{secret}");
+    }
+    for url in ["backend.example", "ftp://backend.example", "https://user:password@backend.example", "file:///etc/passwd"] {
+        assert!(matches!(with_handler(&format!("url = {url:?}\n{WEBHOOK_SECRET}")), Err(ConfigError::EndpointUrl { .. })), "{url}");
+    }
+    for bound in ["attempts = 0", "attempts = 11", "timeout_ms = 1", "timeout_ms = 60000"] {
+        assert!(matches!(with_handler(&format!("{URL}\n{WEBHOOK_SECRET}\n{bound}")), Err(ConfigError::EndpointBound { .. })), "{bound}");
+    }
+}
+
+#[test]
+fn tables_handlers_and_webhooks_name_what_there_is() {
+    let none = load(&format!("[auth]\n{SECRET}\n[tables.t]\nopen = true\nhandler = \"shop\""), &[]);
+    assert!(matches!(none, Err(ConfigError::NoHandler { .. })));
+    let idle = with_handler(&format!("{URL}\n{WEBHOOK_SECRET}\n[handlers.idle]\n{URL}\n{WEBHOOK_SECRET}"));
+    assert!(matches!(idle, Err(ConfigError::IdleHandler { handler }) if handler == "idle"));
+    let webhook = |tables: &str| with_handler(&format!("{URL}\n{WEBHOOK_SECRET}\n[webhooks.w]\n{URL}\n{WEBHOOK_SECRET}\ntables = {tables}"));
+    assert!(webhook("[\"t\"]").is_ok());
+    assert!(matches!(webhook("[\"u\"]"), Err(ConfigError::WebhookTable { .. })));
+}

@@ -11,9 +11,9 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use std::time::Duration;
 
-/// Pauses between two attempts begin with about this, and double,
+/// Pauses between two attempts begin with this, and double,
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// up to about this.
+/// up to this. Jitter adds up to as much.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Why a handler behind HTTP said nothing.

@@ -4,7 +4,7 @@ use super::{
     Bench, Client,
     bench::{SCHEMA, code, tables},
 };
-use crate::storage::{Refusal, Ruling, Shown, StorageError};
+use crate::storage::{Refusal, Ruling, Shown, StorageError, WriteConfig};
 use seaworthy_protocol::{Outcome, Policy, Position, Push, Sequence, Transaction, Value};
 use std::collections::BTreeMap;
 
@@ -132,6 +132,20 @@ fn a_conflict_that_rejects_anyway_is_not_shown() {
     let rename = alice.write("UPDATE lists SET name = 'House'");
     assert_eq!(show(&server, &alice, &rename), None);
     assert_eq!(code(&settle(&mut server, &alice, &rename, None).unwrap()), "conflict");
+}
+
+#[test]
+fn a_write_that_a_rule_denies_beforehand_is_not_shown_and_one_that_it_denies_afterwards_is_rejected() {
+    let mut tables = tables();
+    tables.get_mut("lists").unwrap().write = Some(WriteConfig::All("name <> 'locked'".to_owned()));
+    let mut server = Bench::with(SCHEMA, &tables).unwrap();
+    server.sql("INSERT INTO lists VALUES ('l1', 'locked', 'alice', NULL)");
+    let mut alice = Client::new("alice", 1).given("INSERT INTO lists VALUES ('l1', 'locked', 'alice', NULL)");
+    let rename = alice.write("UPDATE lists SET name = 'House'");
+    assert_eq!(show(&server, &alice, &rename), None);
+    assert_eq!(code(&settle(&mut server, &alice, &rename, None).unwrap()), "forbidden");
+    let insert = alice.write("INSERT INTO lists VALUES ('l2', 'Work', 'alice', NULL)");
+    assert_eq!(code(&rewrite(&mut server, &alice, &insert, "name", "locked")), "forbidden");
 }
 
 #[test]
