@@ -47,8 +47,8 @@ pub struct WebhookConfig {
     pub tables: Option<BTreeSet<String>>,
 }
 
-/// An address with all that is needed to post to it.
-#[derive(Clone, Debug)]
+/// An address with all that is needed to post to it. The address may hold a secret of its own, so it is not printed.
+#[derive(Clone)]
 pub struct EndpointConfig {
     /// Where it is.
     pub url: Url,

@@ -95,7 +95,8 @@ fn a_handler_has_an_address_and_a_secret_which_is_not_printed() {
     let endpoint = config.handlers["shop"].endpoint("shop").unwrap();
     assert_eq!((endpoint.url.as_str(), endpoint.timeout.as_millis()), ("https://backend.example/decide", 5000));
     assert_eq!(endpoint.key.0, (0..32).collect::<Vec<u8>>());
-    assert!(!format!("{config:?} {endpoint:?}").contains("AAECAw"));
+    let printed = format!("{config:?} {:?}", endpoint.key);
+    assert!(!printed.contains("AAECAw") && !printed.contains("backend.example"));
     let plain = with_handler(&format!("{URL}\nsecret = \"a secret of 24 bytes, now\"")).unwrap();
     assert_eq!(plain.handlers["shop"].endpoint("shop").unwrap().key.0, b"a secret of 24 bytes, now");
 }
