@@ -51,6 +51,7 @@ pub type HandlerError = Box<dyn Error + Send + Sync>;
 ///
 /// ```
 /// use futures_util::future::BoxFuture;
+/// use seaworthy_protocol::Op;
 /// use seaworthy_server::handler::{HandlerError, ProposedWrite, Verdict, WriteHandler};
 ///
 /// /// Nobody deletes an order.
@@ -59,10 +60,10 @@ pub type HandlerError = Box<dyn Error + Send + Sync>;
 /// impl WriteHandler for KeepOrders {
 ///     fn judge<'a>(&'a self, write: &'a ProposedWrite) -> BoxFuture<'a, Result<Verdict, HandlerError>> {
 ///         Box::pin(async move {
-///             let deletes = |change: &&_| matches!(change.op, seaworthy_protocol::Op::Delete);
-///             Ok(match write.changes.iter().filter(|change| change.table == "orders").find(deletes) {
-///                 Some(_) => Verdict::Reject { code: Some("kept".to_owned()), message: "Cancel the order instead.".to_owned() },
-///                 None => Verdict::Accept,
+///             let deletes = write.changes.iter().any(|change| change.table == "orders" && change.op == Op::Delete);
+///             Ok(match deletes {
+///                 true => Verdict::Reject { code: Some("kept".to_owned()), message: "Cancel the order instead.".to_owned() },
+///                 false => Verdict::Accept,
 ///             })
 ///         })
 ///     }
