@@ -109,7 +109,7 @@ async fn handled(
             Some(shown) => {
                 let asked = tokio::select! {
                     asked = handlers.ask(principal, replica, &transaction, shown, deadline) => asked,
-                    _ = stop.wait_for(|stop| *stop) => return Err(StorageError::Stopping),
+                    Ok(_) = stop.wait_for(|stop| *stop) => return Err(StorageError::Stopping),
                 };
                 match asked {
                     Ok(ruling) => Some(ruling),

@@ -69,7 +69,7 @@ impl Webhook {
     pub async fn run(self, storage: Arc<dyn Storage>, place: Position, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             () = self.deliver(&*storage, place) => {}
-            _ = stop.wait_for(|stop| *stop) => {}
+            Ok(_) = stop.wait_for(|stop| *stop) => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! Scenarios 9 and 11 at the store: results, ends, rejected writes.
 
 use crate::fixture::{Fixture, applied, rejected};
-use seaworthy_protocol::{Conflict, ConflictKind, Outcome, Policy, Position, RejectCode, RejectData, ReplicaId, Sequence, Value};
+use seaworthy_protocol::{Conflict, ConflictKind, Outcome, Policy, Position, RejectCode, RejectData, ReplicaId, RewrittenRow, Sequence, Value};
 use seaworthy_store::{Call, Fate};
 
 #[test]
@@ -47,6 +47,20 @@ fn a_result_that_comes_twice_or_late_changes_nothing() {
     f.decide(1, rejected);
     assert_eq!(f.titles(), ["a=A"]);
     assert_eq!(f.store.counts().unwrap().rejected, 0);
+}
+
+#[test]
+fn what_the_server_made_of_a_write_replaces_it_and_later_writes_stay_on_top() {
+    let mut f = Fixture::new();
+    f.exec(&["INSERT INTO todos (id, title) VALUES ('a', ' A ')"]);
+    f.exec(&["INSERT INTO todos (id, title) VALUES ('b', ' B ')"]);
+    f.exec(&["UPDATE todos SET title = 'A2' WHERE id = 'a'"]);
+    let rewritten = |id: &str, title: &str| vec![RewrittenRow { table: "todos".into(), key: vec![id.into()], new: [("title".into(), title.into())].into() }];
+    f.decide(1, |position| Outcome::Merged { position, dropped: vec![], rewritten: rewritten("a", "A") });
+    f.decide(2, |position| Outcome::Merged { position, dropped: vec![], rewritten: rewritten("b", "B") });
+    let rows = f.todos(&[("a", "A"), ("b", "B")], &[]);
+    assert_eq!(f.checkpoint(&[rows]).confirmed.len(), 2);
+    assert_eq!((f.titles(), f.pending_count()), (vec!["a=A2".to_owned(), "b=B".to_owned()], 1));
 }
 
 #[test]
