@@ -5,7 +5,7 @@
 //! put back at the end. The caller holds a savepoint: on an error nothing is known of the state.
 
 use crate::StoreError;
-use crate::query::{Bound, key_condition, owned};
+use crate::query::{self, Bound, key_condition};
 use crate::table::{Table, quote};
 use crate::trigger::{self, Trigger};
 use rusqlite::{CachedStatement, Connection};
@@ -158,23 +158,11 @@ fn take_out(conn: &Connection, table: &Table, edit: &Edit<'_>) -> Result<Option<
         Edit::Set(key, cells) => (key.clone(), cells),
         Edit::Put(cells) => (table.key.iter().filter_map(|at| cells.iter().find(|(column, _)| column == at)).map(|(_, value)| *value).collect(), cells),
     };
-    let columns: Vec<_> = table.columns.iter().map(|column| quote(&column.name)).collect();
-    let sql = format!("SELECT {} FROM {} WHERE {}", columns.join(", "), quote(&table.name), table_key(table, 1));
-    let mut row: BTreeMap<usize, Value> = BTreeMap::new();
-    {
-        let mut statement = conn.prepare_cached(&sql)?;
-        bind_all(&mut statement, key.iter().copied())?;
-        let mut rows = statement.raw_query();
-        match rows.next()? {
-            Some(found) => {
-                for at in 0..table.columns.len() {
-                    row.insert(at, owned(found.get_ref(at)?));
-                }
-            }
-            None if matches!(edit, Edit::Set(..)) => return Ok(None),
-            None => {}
-        }
+    let standing = query::row(conn, table, &key)?;
+    if standing.is_none() && matches!(edit, Edit::Set(..)) {
+        return Ok(None);
     }
+    let mut row: BTreeMap<usize, Value> = standing.into_iter().flatten().enumerate().collect();
     let mut statement = conn.prepare_cached(&delete_sql(table))?;
     bind_all(&mut statement, key.iter().copied())?;
     statement.raw_execute()?;

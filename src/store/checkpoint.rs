@@ -1,10 +1,11 @@
 //! Applying a checkpoint: remote rows beneath what is pending, in one SQLite transaction.
 
 use crate::apply::{Batch, Edit};
-use crate::outbox::Entry;
+use crate::outbox::{self, Ending, Outbox};
+use crate::rebase::NewBase;
 use crate::rejected::{self, RejectedWrite};
 use crate::table::{Table, quote};
-use crate::{StoreError, apply, query, rebase, store::Store, trigger};
+use crate::{StoreError, apply, query, rebase, store::Store, touch, trigger};
 use seaworthy_protocol::{Checkpoint, Rows, Sequence, TransactionId, Value};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -15,6 +16,8 @@ pub struct Applied {
     pub confirmed: Vec<TransactionId>,
     /// Transactions whose effect is gone.
     pub rejected: Vec<RejectedWrite>,
+    /// How many pending transactions were taken up, since they meet it or others that do.
+    pub moved: u64,
 }
 
 impl Store {
@@ -24,89 +27,95 @@ impl Store {
     pub fn apply(&mut self, rows: &[Rows], checkpoint: &Checkpoint, now_ms: i64) -> Result<Applied, StoreError> {
         self.refuse_open()?;
         let batches = resolve(rows, &self.tables)?;
-        self.conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")?;
-        let result = apply_in_transaction(self, &batches, checkpoint, now_ms);
-        if result.is_err() {
-            self.abort();
-        }
-        self.conn.execute_batch("PRAGMA foreign_keys = ON; PRAGMA ignore_check_constraints = OFF")?;
+        let done = unconstrained(self, |store| apply_in_transaction(store, &batches, checkpoint, now_ms))?;
         // Committed: from here on memory follows, and nothing may fail.
-        let done = result?;
-        for (ordinal, changes) in &done.left {
-            self.pending.remove(*ordinal, changes);
-            self.outbox.remove(*ordinal);
-        }
-        for (ordinal, masked) in done.masks {
-            self.outbox.entries.entry(ordinal).and_modify(|entry| entry.masked = masked);
-        }
+        self.outbox = done.outbox;
         self.identity = done.identity;
         self.changed.extend(done.changed);
         Ok(done.applied)
     }
+
+    /// Brings the index of what is pending up to the UNIQUE indexes that there are now. Where they changed, whatever is
+    /// pending is undone and replayed under them.
+    pub(crate) fn index_pending(&mut self) -> Result<(), StoreError> {
+        let uniques = touch::fingerprint(&self.tables);
+        let indexed: Option<i64> = self.conn.query_row("SELECT uniques FROM seaworthy_replica", [], |row| row.get(0))?;
+        if indexed == Some(uniques) {
+            return Ok(());
+        }
+        let changed = unconstrained(self, |store| {
+            let rebased = rebase::rebase_all(store, &NewBase { batches: &[], reset: false, ends: &BTreeSet::new() })?;
+            store.conn.execute("UPDATE seaworthy_replica SET uniques = ?1", [uniques])?;
+            Ok(rebased.changed)
+        })?;
+        self.changed.extend(changed);
+        Ok(())
+    }
+}
+
+/// Runs a transaction in which rows are put into a wanted state: with foreign keys, checks and synced triggers off.
+fn unconstrained<T>(store: &Store, run: impl FnOnce(&Store) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    store.conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")?;
+    let result = transaction(store, run);
+    if result.is_err() && !store.conn.is_autocommit() {
+        // A failing ROLLBACK leaves nothing else to do: the next BEGIN reports it.
+        let _ = store.conn.execute_batch("ROLLBACK");
+    }
+    store.conn.execute_batch("PRAGMA foreign_keys = ON; PRAGMA ignore_check_constraints = OFF")?;
+    result
+}
+
+fn transaction<T>(store: &Store, run: impl FnOnce(&Store) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let conn = &store.conn;
+    conn.prepare_cached("BEGIN IMMEDIATE")?.raw_execute()?;
+    trigger::suspend(conn, &store.triggers.synced)?;
+    let done = run(store)?;
+    trigger::resume(conn, &store.triggers.synced)?;
+    conn.prepare_cached("COMMIT")?.raw_execute()?;
+    Ok(done)
 }
 
 /// What memory must know after the COMMIT.
-pub(crate) struct Done {
-    pub applied: Applied,
-    pub left: Vec<(i64, seaworthy_protocol::Changes)>,
-    pub masks: Vec<(i64, bool)>,
-    pub identity: crate::identity::Identity,
-    pub changed: BTreeSet<String>,
+struct Done {
+    applied: Applied,
+    outbox: Outbox,
+    identity: crate::identity::Identity,
+    changed: BTreeSet<String>,
 }
 
 fn apply_in_transaction(store: &Store, batches: &[Batch<'_>], checkpoint: &Checkpoint, now_ms: i64) -> Result<Done, StoreError> {
     let conn = &store.conn;
-    conn.prepare_cached("BEGIN IMMEDIATE")?.raw_execute()?;
-    trigger::suspend(conn, &store.triggers.synced)?;
-    let ends: BTreeMap<i64, Entry> = store
-        .outbox
-        .entries
-        .iter()
-        .filter(|(_, entry)| entry.decided.is_some_and(|d| d.position <= checkpoint.cursor.position))
-        .map(|(ordinal, entry)| (*ordinal, *entry))
-        .collect();
-    let mut changed: BTreeSet<String> = batches.iter().filter(|batch| !batch.edits.is_empty()).map(|batch| batch.table.name.clone()).collect();
-    let apart = ends.is_empty() && !checkpoint.reset && !store.outbox.entries.values().any(|entry| entry.masked) && !meets_pending(store, batches);
-    // Where nothing meets, the new base can go in beneath what is pending without moving it.
-    let rebased = if apart {
-        apply::past_triggers(conn, batches, &store.triggers.local)?;
-        rebase::Rebased::default()
-    } else {
-        rebase::rebase(store, batches, checkpoint.reset, &ends)?
-    };
-    let mut applied = Applied::default();
-    for (ordinal, entry) in &ends {
-        let is_rejected = entry.decided.is_some_and(|d| d.rejected);
-        if is_rejected {
-            rejected::keep(conn, *ordinal)?;
-            applied.rejected.extend(rejected::find(conn, entry.id)?);
-        } else {
-            rejected::confirm(conn, entry.id)?;
-            applied.confirmed.push(entry.id);
-        }
-        conn.prepare_cached("DELETE FROM seaworthy_outbox WHERE ordinal = ?1")?.execute([ordinal])?;
+    let endings = outbox::endings(conn, checkpoint.cursor.position)?;
+    let base = NewBase { batches, reset: checkpoint.reset, ends: &endings.iter().map(|ending| ending.ordinal).collect() };
+    let whole = checkpoint.reset || store.outbox.entries == 0;
+    let rebased = if whole { rebase::rebase_all(store, &base)? } else { rebase::rebase(store, &base)? };
+    let mut applied = Applied { moved: rebased.moved, ..Applied::default() };
+    for ending in &endings {
+        end(store, ending, &mut applied)?;
     }
     let mut identity = store.identity.clone();
     identity.cursor = Some(checkpoint.cursor);
     identity.last_synced_at_ms = Some(now_ms);
-    let left = ends.values().map(|entry| entry.sequence).max().unwrap_or(Sequence(0));
+    let left = endings.iter().map(|ending| ending.sequence).max().unwrap_or(Sequence(0));
     identity.left_through = identity.left_through.max(left);
     identity.save(conn)?;
-    trigger::resume(conn, &store.triggers.synced)?;
-    conn.prepare_cached("COMMIT")?.raw_execute()?;
+    let outbox = store.outbox.reload(conn, endings.len() as u64)?;
+    let mut changed: BTreeSet<String> = batches.iter().filter(|batch| !batch.edits.is_empty()).map(|batch| batch.table.name.clone()).collect();
     changed.extend(rebased.changed);
-    Ok(Done { applied, left: rebased.left, masks: rebased.masks, identity, changed })
+    Ok(Done { applied, outbox, identity, changed })
 }
 
-/// Whether remote rows and pending ones may meet: by their keys, or by UNIQUE values of other rows.
-fn meets_pending(store: &Store, batches: &[Batch<'_>]) -> bool {
-    let pending = &store.pending;
-    let meets = |batch: &Batch<'_>| {
-        let table = batch.table;
-        let by_key = || batch.edits.iter().any(|edit| pending.meets(&table.name, edit.key(table).into_iter()));
-        pending.touches(&table.name) && !batch.edits.is_empty() && (table.unique || by_key())
-    };
-    batches.iter().any(meets)
+/// Takes an entry that is no longer shown out of the outbox.
+fn end(store: &Store, ending: &Ending, applied: &mut Applied) -> Result<(), StoreError> {
+    let conn = &store.conn;
+    if ending.rejected {
+        rejected::keep(conn, ending.ordinal)?;
+        applied.rejected.extend(rejected::find(conn, ending.id)?);
+    } else {
+        rejected::confirm(conn, ending.id)?;
+        applied.confirmed.push(ending.id);
+    }
+    outbox::remove(conn, ending.ordinal)
 }
 
 impl<'a> Edit<'a> {

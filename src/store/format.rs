@@ -18,28 +18,41 @@ pub(crate) const MIGRATIONS: &[&str] = &[
         incarnation BLOB,
         sent_through INTEGER NOT NULL DEFAULT 0,
         left_through INTEGER NOT NULL DEFAULT 0,
-        last_synced_at_ms INTEGER
+        last_synced_at_ms INTEGER,
+        uniques INTEGER
     );
     CREATE TABLE seaworthy_outbox (
         ordinal INTEGER PRIMARY KEY,
         sequence INTEGER NOT NULL,
         id BLOB NOT NULL,
-        columns TEXT NOT NULL,
-        seen BLOB NOT NULL,
-        undo BLOB,
+        masked INTEGER NOT NULL DEFAULT 0,
+        position INTEGER,
+        committed_at_ms INTEGER NOT NULL,
         base_position INTEGER,
         base_incarnation BLOB,
         schema_version INTEGER NOT NULL,
         after TEXT,
         policy TEXT,
         whole TEXT,
-        committed_at_ms INTEGER NOT NULL,
-        masked INTEGER NOT NULL DEFAULT 0,
-        position INTEGER,
         reject_code TEXT,
         reject_message TEXT,
-        reject_data TEXT
+        reject_data TEXT,
+        columns TEXT NOT NULL,
+        seen BLOB NOT NULL,
+        undo BLOB,
+        touched BLOB NOT NULL
     );
+    CREATE INDEX seaworthy_outbox_undecided ON seaworthy_outbox (sequence) WHERE position IS NULL;
+    CREATE INDEX seaworthy_outbox_decided ON seaworthy_outbox (position) WHERE position IS NOT NULL;
+    CREATE INDEX seaworthy_outbox_masked ON seaworthy_outbox (sequence) WHERE masked = 1;
+    CREATE INDEX seaworthy_outbox_id ON seaworthy_outbox (id);
+    CREATE TABLE seaworthy_touches (
+        object INTEGER NOT NULL,
+        ordinal INTEGER NOT NULL,
+        change INTEGER,
+        cells BLOB,
+        PRIMARY KEY (object, ordinal)
+    ) WITHOUT ROWID;
     CREATE TABLE seaworthy_rejected (
         id BLOB NOT NULL PRIMARY KEY,
         position INTEGER NOT NULL,
@@ -53,6 +66,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
         whole TEXT,
         committed_at_ms INTEGER NOT NULL
     );
+    CREATE INDEX seaworthy_rejected_sequence ON seaworthy_rejected (sequence);
     CREATE TABLE seaworthy_confirmed (
         number INTEGER PRIMARY KEY,
         id BLOB NOT NULL UNIQUE

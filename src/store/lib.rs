@@ -30,6 +30,7 @@ mod resolve;
 mod schema;
 mod store;
 mod table;
+mod touch;
 mod transaction;
 mod trigger;
 mod whole;

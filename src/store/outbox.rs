@@ -3,35 +3,30 @@
 //! Each entry keeps two images. `seen` is the changeset as captured at COMMIT and never changes; it is
 //! what is pushed. `undo` is rewritten by every replay, and absent while it equals `seen`.
 
-use crate::StoreError;
-use rusqlite::{Connection, Row, params};
+use crate::{StoreError, pending};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use seaworthy_protocol::{Changes, Cursor, Incarnation, Policy, Position, Sequence, Transaction, TransactionId};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 
-/// What memory knows of an entry.
+/// What memory knows of the queue, of any length. Everything else is asked of the database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outbox {
+    pub entries: u64,
+    pub first_undecided: Option<Sequence>,
+    /// Whether an entry is decided and waits for its checkpoint.
+    pub awaiting: bool,
+    pub last_ordinal: i64,
+}
+
+/// An entry whose outcome a checkpoint has reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct Ending {
+    pub ordinal: i64,
     pub id: TransactionId,
     /// Its number in the replica; 0 when it was decided under a former identity.
     pub sequence: Sequence,
-    pub decided: Option<Decided>,
-    /// It cannot stand on what the server has, and is not shown.
-    pub masked: bool,
-}
-
-/// A recorded outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Decided {
-    pub position: Position,
     pub rejected: bool,
-}
-
-/// The entries by ordinal, their order for ever on this device.
-#[derive(Default)]
-pub(crate) struct Outbox {
-    pub entries: BTreeMap<i64, Entry>,
-    by_sequence: HashMap<Sequence, i64>,
 }
 
 /// A pending write as the application may see it.
@@ -66,92 +61,82 @@ pub(crate) struct NewEntry<'a> {
     /// Under `manual`: the updated rows, whole, as JSON.
     pub whole: Option<&'a str>,
     pub committed_at_ms: i64,
+    /// The objects of the index of what is pending, packed.
+    pub touched: &'a [u8],
 }
 
 impl Outbox {
     pub fn load(conn: &Connection) -> Result<Self, StoreError> {
-        const SQL: &str = "SELECT ordinal, id, sequence, position, reject_code IS NOT NULL, masked FROM seaworthy_outbox ORDER BY ordinal";
-        let mut outbox = Self::default();
-        let mut statement = conn.prepare(SQL)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let position: Option<i64> = row.get(3)?;
-            let rejected = row.get(4)?;
-            let decided = position.map(|p| Decided { position: Position(p as u64), rejected });
-            let entry = Entry { id: TransactionId(row.get(1)?), sequence: Sequence(row.get::<_, i64>(2)? as u64), decided, masked: row.get(5)? };
-            outbox.add(row.get(0)?, entry);
-        }
-        Ok(outbox)
+        let entries: i64 = conn.query_row("SELECT count(*) FROM seaworthy_outbox", [], |row| row.get(0))?;
+        Self { entries: entries as u64, ..Self::default() }.reload(conn, 0)
     }
 
-    pub fn add(&mut self, ordinal: i64, entry: Entry) {
-        if entry.decided.is_none() {
-            self.by_sequence.insert(entry.sequence, ordinal);
-        }
-        self.entries.insert(ordinal, entry);
+    /// The queue as the database has it now, after this many entries have left.
+    pub fn reload(&self, conn: &Connection, left: u64) -> Result<Self, StoreError> {
+        const SQL: &str = "SELECT (SELECT min(sequence) FROM seaworthy_outbox WHERE position IS NULL),
+            EXISTS (SELECT 1 FROM seaworthy_outbox WHERE position IS NOT NULL), (SELECT max(ordinal) FROM seaworthy_outbox)";
+        let entries = self.entries.saturating_sub(left);
+        let read = |row: &Row<'_>| {
+            let first: Option<i64> = row.get(0)?;
+            let first_undecided = first.map(|sequence| Sequence(sequence as u64));
+            Ok(Self { entries, first_undecided, awaiting: row.get(1)?, last_ordinal: row.get::<_, Option<i64>>(2)?.unwrap_or(0) })
+        };
+        Ok(conn.prepare_cached(SQL)?.query_row([], read)?)
     }
 
-    pub fn remove(&mut self, ordinal: i64) {
-        if let Some(entry) = self.entries.remove(&ordinal) {
-            self.by_sequence.remove(&entry.sequence);
-        }
+    /// A new entry was committed.
+    pub fn add(&mut self, ordinal: i64, sequence: Sequence) {
+        self.entries += 1;
+        self.last_ordinal = ordinal;
+        self.first_undecided.get_or_insert(sequence);
     }
+}
 
-    /// The ordinal of an undecided entry.
-    pub fn undecided(&self, sequence: Sequence) -> Option<i64> {
-        self.by_sequence.get(&sequence).copied()
-    }
+/// The number of the newest entry.
+pub(crate) fn last_sequence(conn: &Connection) -> Result<Sequence, StoreError> {
+    const SQL: &str = "SELECT sequence FROM seaworthy_outbox ORDER BY ordinal DESC LIMIT 1";
+    let sequence: Option<i64> = conn.prepare_cached(SQL)?.query_row([], |row| row.get(0)).optional()?;
+    Ok(Sequence(sequence.unwrap_or(0) as u64))
+}
 
-    pub fn decide(&mut self, ordinal: i64, decided: Decided) {
-        if let Some(entry) = self.entries.get_mut(&ordinal) {
-            self.by_sequence.remove(&entry.sequence);
-            entry.decided = Some(decided);
-        }
-    }
+/// The decided entries that end at a position, in order.
+pub(crate) fn endings(conn: &Connection, position: Position) -> Result<Vec<Ending>, StoreError> {
+    const SQL: &str = "SELECT ordinal, id, sequence, reject_code IS NOT NULL FROM seaworthy_outbox
+        WHERE position IS NOT NULL AND position <= ?1 ORDER BY ordinal";
+    let mut statement = conn.prepare_cached(SQL)?;
+    let endings = statement.query_map([position.0 as i64], |row| {
+        let sequence = Sequence(row.get::<_, i64>(2)? as u64);
+        Ok(Ending { ordinal: row.get(0)?, id: TransactionId(row.get(1)?), sequence, rejected: row.get(3)? })
+    })?;
+    Ok(endings.collect::<Result<_, _>>()?)
+}
 
-    /// Forgets every outcome behind a sequence.
-    pub fn undecide(&mut self, after: Sequence) {
-        for (ordinal, entry) in self.entries.iter_mut().filter(|(_, entry)| entry.sequence > after && entry.decided.is_some()) {
-            entry.decided = None;
-            self.by_sequence.insert(entry.sequence, *ordinal);
-        }
-    }
+/// Removes an entry, and what is known of its changes.
+pub(crate) fn remove(conn: &Connection, ordinal: i64) -> Result<(), StoreError> {
+    pending::remove(conn, ordinal)?;
+    conn.prepare_cached("DELETE FROM seaworthy_outbox WHERE ordinal = ?1")?.execute([ordinal])?;
+    Ok(())
+}
 
-    pub fn last_ordinal(&self) -> i64 {
-        self.entries.last_key_value().map_or(0, |(ordinal, _)| *ordinal)
+/// Numbers what is undecided anew, from 1, and with it what names it. Decided entries lose their numbers. Gives the last.
+pub(crate) fn renumber(conn: &Connection) -> Result<Sequence, StoreError> {
+    const SELECT: &str = "SELECT ordinal, sequence, after FROM seaworthy_outbox WHERE position IS NULL ORDER BY ordinal";
+    const UPDATE: &str = "UPDATE seaworthy_outbox SET sequence = ?2, after = ?3 WHERE ordinal = ?1";
+    conn.execute_batch("UPDATE seaworthy_outbox SET sequence = 0 WHERE position IS NOT NULL")?;
+    let mut statement = conn.prepare(SELECT)?;
+    let former: Vec<(i64, i64, Option<String>)> = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
+    let numbers: HashMap<u64, u64> = former.iter().zip(1..).map(|((_, old, _), new)| (*old as u64, new)).collect();
+    for ((ordinal, _, after), new) in former.iter().zip(1_i64..) {
+        let after: Vec<Sequence> = after_from_text(after.as_deref()).iter().filter_map(|old| numbers.get(&old.0).copied().map(Sequence)).collect();
+        conn.prepare_cached(UPDATE)?.execute(params![ordinal, new, after_to_text(&after)])?;
     }
-
-    pub fn last_sequence(&self) -> Sequence {
-        self.entries.values().next_back().map_or(Sequence(0), |entry| entry.sequence)
-    }
-
-    pub fn first_undecided(&self) -> Option<Sequence> {
-        self.entries.values().find(|entry| entry.decided.is_none()).map(|entry| entry.sequence)
-    }
-
-    /// Renumbers what is undecided from 1, and gives old number to new number.
-    pub fn renumber(&mut self) -> Vec<(i64, Sequence, Sequence)> {
-        self.by_sequence.clear();
-        let mut next = Sequence(0);
-        let mut moved = Vec::new();
-        for (ordinal, entry) in &mut self.entries {
-            if entry.decided.is_some() {
-                entry.sequence = Sequence(0);
-                continue;
-            }
-            next = next.next();
-            moved.push((*ordinal, entry.sequence, next));
-            entry.sequence = next;
-            self.by_sequence.insert(next, *ordinal);
-        }
-        moved
-    }
+    Ok(Sequence(former.len() as u64))
 }
 
 pub(crate) fn insert(conn: &Connection, entry: &NewEntry<'_>) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO seaworthy_outbox
-            (ordinal, sequence, id, columns, seen, base_position, base_incarnation, schema_version, after, policy, whole, committed_at_ms)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+            (ordinal, sequence, id, columns, seen, base_position, base_incarnation, schema_version, after, policy, whole, committed_at_ms, touched)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
     conn.prepare_cached(SQL)?.execute(params![
         entry.ordinal,
         entry.sequence.0 as i64,
@@ -165,16 +150,17 @@ pub(crate) fn insert(conn: &Connection, entry: &NewEntry<'_>) -> Result<(), Stor
         (entry.policy != Policy::Rebase).then(|| entry.policy.as_str()),
         entry.whole,
         entry.committed_at_ms,
+        entry.touched,
     ])?;
     Ok(())
 }
 
-/// Undecided entries from an ordinal on, for a push.
-pub(crate) fn load_from(conn: &Connection, first: i64, max_count: usize, max_bytes: usize) -> Result<Vec<Transaction>, StoreError> {
+/// Undecided entries after a sequence, for a push.
+pub(crate) fn load_after(conn: &Connection, after: Sequence, max_count: usize, max_bytes: usize) -> Result<Vec<Transaction>, StoreError> {
     const SQL: &str = "SELECT id, sequence, base_position, base_incarnation, schema_version, after, columns, seen, policy
-        FROM seaworthy_outbox WHERE ordinal >= ?1 AND position IS NULL ORDER BY ordinal LIMIT ?2";
+        FROM seaworthy_outbox WHERE sequence > ?1 AND position IS NULL ORDER BY sequence LIMIT ?2";
     let mut statement = conn.prepare_cached(SQL)?;
-    let mut rows = statement.query(params![first, max_count as i64])?;
+    let mut rows = statement.query(params![after.0 as i64, max_count as i64])?;
     let (mut transactions, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         bytes += row.get_ref(7)?.as_blob().map_or(0, <[u8]>::len);

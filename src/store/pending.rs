@@ -1,128 +1,174 @@
-//! Which pending transactions touched which rows and cells.
+//! The index of what is pending: which transactions touch which objects, as the table `seaworthy_touches`.
 //!
-//! It answers two questions in time proportional to the change: on which pending transactions does a
-//! new one build (`after`), and does a checkpoint meet anything pending. Rows are known by a 128-bit
-//! hash of table and key.
+//! It answers three questions in time proportional to what is asked about, however much is pending: on which
+//! transactions does a new one build (`after`); which ones meet a checkpoint, directly or through others; which
+//! depend on one that is no longer shown. It is written in the transaction of what it describes.
 
+use crate::StoreError;
 use crate::table::Table;
-use seaworthy_protocol::{Changes, Op, RowChange, TableChanges, Value};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use xxhash_rust::xxh3::Xxh3;
+use crate::touch::{self, Touch};
+use rusqlite::{Connection, params};
+use seaworthy_protocol::{Changes, Op, RowChange, Sequence, TableChanges, Value};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// The index. It is rebuilt at open from the outbox.
-#[derive(Default)]
-pub(crate) struct PendingIndex {
-    rows: HashMap<u128, Vec<Touch>>,
-    /// How many pending changes each table has.
-    tables: HashMap<String, usize>,
+/// The objects of an entry in order, each once, as its outbox row keeps them.
+pub(crate) fn pack(touches: &mut Vec<Touch>) -> Vec<u8> {
+    touches.sort_by_key(|touch| (touch.object, touch.change.is_none()));
+    touches.dedup_by_key(|touch| touch.object);
+    touches.iter().flat_map(|touch| touch.object.to_le_bytes()).collect()
 }
 
-struct Touch {
-    ordinal: i64,
-    /// `None`: the whole row, by insert or delete.
-    columns: Option<Box<[String]>>,
-    inserted: bool,
+/// Adds what [`pack`] has put in order.
+pub(crate) fn add(conn: &Connection, ordinal: i64, touches: &[Touch]) -> Result<(), StoreError> {
+    const SQL: &str = "INSERT INTO seaworthy_touches (object, ordinal, change, cells) VALUES (?1, ?2, ?3, ?4)";
+    let mut statement = conn.prepare_cached(SQL)?;
+    touches.iter().try_for_each(|touch| statement.execute(params![touch.object, ordinal, touch.change.map(code), touch.cells]).map(drop))?;
+    Ok(())
 }
 
-impl PendingIndex {
-    pub fn add(&mut self, ordinal: i64, changes: &Changes) {
-        for table in &changes.tables {
-            *self.tables.entry(table.name.clone()).or_default() += table.rows.len();
-        }
-        for (table, row) in each_row(changes) {
-            let columns = (row.op == Op::Update).then(|| changed_columns(table, row).map(str::to_owned).collect());
-            let touch = Touch { ordinal, columns, inserted: row.op == Op::Insert };
-            self.rows.entry(row_hash(&table.name, table.key_of(row).into_iter())).or_default().push(touch);
-        }
+/// Removes an entry.
+pub(crate) fn remove(conn: &Connection, ordinal: i64) -> Result<(), StoreError> {
+    let mut statement = conn.prepare_cached("DELETE FROM seaworthy_touches WHERE object = ?1 AND ordinal = ?2")?;
+    objects_of(conn, ordinal)?.into_iter().try_for_each(|object| statement.execute([object, ordinal]).map(drop))?;
+    Ok(())
+}
+
+/// The objects of an entry.
+pub(crate) fn objects_of(conn: &Connection, ordinal: i64) -> Result<Vec<i64>, StoreError> {
+    let packed: Vec<u8> = conn.prepare_cached("SELECT touched FROM seaworthy_outbox WHERE ordinal = ?1")?.query_row([ordinal], |row| row.get(0))?;
+    Ok(packed.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect())
+}
+
+/// Indexes an entry anew, should its UNIQUE values have become others.
+pub(crate) fn refresh(conn: &Connection, ordinal: i64, seen: &Changes, values: Vec<Touch>) -> Result<(), StoreError> {
+    let former = objects_of(conn, ordinal)?;
+    let mut touches = touch::of_rows(seen);
+    touches.extend(former.iter().filter(|object| touch::is_reference(**object)).copied().map(Touch::bare));
+    touches.extend(values);
+    let packed = pack(&mut touches);
+    if !touches.iter().map(|touch| &touch.object).eq(&former) {
+        remove(conn, ordinal)?;
+        conn.prepare_cached("UPDATE seaworthy_outbox SET touched = ?2 WHERE ordinal = ?1")?.execute(params![ordinal, packed])?;
+        add(conn, ordinal, &touches)?;
     }
+    Ok(())
+}
 
-    pub fn remove(&mut self, ordinal: i64, changes: &Changes) {
-        for table in &changes.tables {
-            self.tables.entry(table.name.clone()).and_modify(|count| *count = count.saturating_sub(table.rows.len()));
-        }
-        for (table, row) in each_row(changes) {
-            let hash = row_hash(&table.name, table.key_of(row).into_iter());
-            if let Some(touches) = self.rows.get_mut(&hash) {
-                touches.retain(|touch| touch.ordinal != ordinal);
-                if touches.is_empty() {
-                    self.rows.remove(&hash);
+/// Transactions that are connected: whoever touches an object of one of them is one of them.
+#[derive(Default)]
+pub(crate) struct Connected {
+    pub ordinals: BTreeSet<i64>,
+    objects: HashSet<i64>,
+    /// Those that depend on one of them are among them, too.
+    dependents: bool,
+}
+
+impl Connected {
+    /// Adds transactions, and all that they are connected with.
+    pub fn add(&mut self, conn: &Connection, ordinals: impl IntoIterator<Item = i64>) -> Result<(), StoreError> {
+        let mut waiting: Vec<i64> = ordinals.into_iter().collect();
+        while let Some(ordinal) = waiting.pop() {
+            if self.ordinals.insert(ordinal) {
+                for object in objects_of(conn, ordinal)?.into_iter().filter(|object| !touch::is_reference(*object)) {
+                    self.visit(conn, object, &mut waiting)?;
                 }
             }
         }
+        Ok(())
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+    /// Adds an object, and all that is connected through it.
+    pub fn add_object(&mut self, conn: &Connection, object: i64) -> Result<(), StoreError> {
+        let mut waiting = Vec::new();
+        self.visit(conn, object, &mut waiting)?;
+        self.add(conn, waiting)
     }
 
-    /// Whether anything pending touched this table.
-    pub fn touches(&self, table: &str) -> bool {
-        self.tables.get(table).is_some_and(|count| *count > 0)
+    /// Adds what becomes different when these are no longer shown, or shown again.
+    pub fn add_affected(&mut self, conn: &Connection, moved: &[i64]) -> Result<(), StoreError> {
+        let mut affected = Self { dependents: true, ..Self::default() };
+        affected.add(conn, moved.iter().copied())?;
+        self.ordinals.extend(affected.ordinals);
+        self.objects.extend(affected.objects);
+        Ok(())
     }
 
-    /// Whether anything pending touched this row.
-    pub fn meets<'v>(&self, table: &str, key: impl Iterator<Item = &'v Value>) -> bool {
-        self.rows.contains_key(&row_hash(table, key))
-    }
-
-    /// The pending transactions on which `changes` builds: for each cell that it overwrites, the newest that
-    /// wrote it; for each foreign key, the one that inserted the parent. Older ones follow from these, since a
-    /// rejection passes along the chain. Only those that stand are asked for.
-    pub fn predecessors(&self, changes: &Changes, tables: &BTreeMap<String, Table>, stands: impl Fn(i64) -> bool) -> BTreeSet<i64> {
-        let mut found = BTreeSet::new();
-        if self.is_empty() {
-            return found;
-        }
-        for (table, row) in each_row(changes) {
-            let touches = self.rows.get(&row_hash(&table.name, table.key_of(row).into_iter())).map_or(&[][..], Vec::as_slice);
-            let standing = touches.iter().rev().filter(|touch| stands(touch.ordinal));
-            let written = (row.op == Op::Update).then(|| changed_columns(table, row).collect());
-            newest_writers(standing, written, &mut found);
-            for hash in parent_hashes(table, row, tables) {
-                let inserts = self.rows.get(&hash).into_iter().flatten().rev().filter(|touch| touch.inserted && stands(touch.ordinal));
-                found.extend(inserts.take(1).map(|touch| touch.ordinal));
+    fn visit(&mut self, conn: &Connection, object: i64, waiting: &mut Vec<i64>) -> Result<(), StoreError> {
+        if self.objects.insert(object) {
+            let mut statement = conn.prepare_cached("SELECT ordinal FROM seaworthy_touches WHERE object BETWEEN ?1 AND ?2")?;
+            let last = if self.dependents { touch::reference_to(object) } else { object };
+            for ordinal in statement.query_map([object, last], |row| row.get(0))? {
+                waiting.push(ordinal?);
             }
         }
-        found
+        Ok(())
     }
 }
 
-/// Walks the touches of a row, newest first, until every written column has met its last writer. `None`: all columns.
-fn newest_writers<'t>(touches: impl Iterator<Item = &'t Touch>, mut wanted: Option<Vec<&str>>, found: &mut BTreeSet<i64>) {
-    let mut met: Vec<&str> = Vec::new();
+/// What a new transaction builds on.
+#[derive(Default)]
+pub(crate) struct Predecessors {
+    pub after: BTreeSet<Sequence>,
+    /// The pending rows that its foreign keys name.
+    pub references: Vec<Touch>,
+}
+
+/// The pending transactions on which `changes` builds: for each cell that it overwrites, the newest that wrote it; for
+/// each foreign key, the one that inserted the parent. Older ones follow from these, since a rejection passes along the
+/// chain. A masked transaction is not shown, so nothing builds on it; one that was decided under a former identity has
+/// no number.
+pub(crate) fn predecessors(conn: &Connection, tables: &BTreeMap<String, Table>, changes: &Changes, touches: &[Touch]) -> Result<Predecessors, StoreError> {
+    const SQL: &str = "SELECT o.sequence, t.change, t.cells FROM seaworthy_touches AS t CROSS JOIN seaworthy_outbox AS o
+        WHERE t.object = ?1 AND o.ordinal = t.ordinal AND o.masked = 0 AND o.sequence > 0 ORDER BY t.ordinal DESC";
+    let mut statement = conn.prepare_cached(SQL)?;
+    let mut found = Predecessors::default();
     for touch in touches {
-        let Some(columns) = &touch.columns else {
-            found.insert(touch.ordinal);
-            return;
-        };
-        let new: Vec<&str> =
-            columns.iter().map(String::as_str).filter(|name| !met.contains(name) && wanted.as_ref().is_none_or(|w| w.contains(name))).collect();
-        if new.is_empty() {
-            continue;
-        }
-        found.insert(touch.ordinal);
-        if let Some(wanted) = &mut wanted {
-            wanted.retain(|name| !new.contains(name));
-            if wanted.is_empty() {
-                return;
+        let mut wanted = touch.cells.clone();
+        let mut met = Vec::new();
+        let mut rows = statement.query([touch.object])?;
+        while let Some(row) = rows.next()? {
+            let cells: Option<Vec<u8>> = row.get(2)?;
+            let (new, done) = newest(cells.as_deref(), &mut wanted, &mut met);
+            if new {
+                found.after.insert(Sequence(row.get::<_, i64>(0)? as u64));
+            }
+            if done {
+                break;
             }
         }
-        met.extend(new);
     }
+    for parent in touch::each_row(changes).flat_map(|(group, row)| parents(group, row, tables)) {
+        let mut rows = statement.query([parent])?;
+        while let Some(row) = rows.next()? {
+            if row.get::<_, Option<i64>>(1)? == Some(code(Op::Insert)) {
+                found.after.insert(Sequence(row.get::<_, i64>(0)? as u64));
+                found.references.push(Touch::bare(touch::reference_to(parent)));
+                break;
+            }
+        }
+    }
+    Ok(found)
 }
 
-fn each_row(changes: &Changes) -> impl Iterator<Item = (&TableChanges, &RowChange)> {
-    changes.tables.iter().flat_map(|table| table.rows.iter().map(move |row| (table, row)))
+/// Whether a former touch of a row is the newest writer of a wanted cell, and whether no wanted one remains.
+/// `None`: all cells.
+fn newest(cells: Option<&[u8]>, wanted: &mut Option<Vec<u8>>, met: &mut Vec<u8>) -> (bool, bool) {
+    let Some(cells) = cells else { return (true, true) };
+    met.resize(met.len().max(cells.len()), 0);
+    let mut new = false;
+    for (at, bits) in cells.iter().enumerate() {
+        let fresh = bits & !met[at] & wanted.as_ref().map_or(0xff, |wanted| wanted.get(at).copied().unwrap_or(0));
+        new |= fresh != 0;
+        met[at] |= fresh;
+    }
+    let all_met = |wanted: &Vec<u8>| wanted.iter().zip(met.iter().chain(std::iter::repeat(&0))).all(|(wanted, met)| wanted & !met == 0);
+    (new, wanted.as_ref().is_some_and(all_met))
 }
 
-fn changed_columns<'a>(table: &'a TableChanges, row: &'a RowChange) -> impl Iterator<Item = &'a str> {
-    table.columns.iter().zip(&row.new).filter(|(_, value)| value.is_some()).map(|(name, _)| name.as_str())
-}
-
-/// The rows that this row's foreign keys name, where they name a primary key.
-fn parent_hashes(changes: &TableChanges, row: &RowChange, tables: &BTreeMap<String, Table>) -> Vec<u128> {
-    let Some(table) = tables.get(&changes.name) else { return Vec::new() };
-    let mut hashes = Vec::new();
+/// The rows that a new row's foreign keys name, where they name a primary key.
+fn parents(group: &TableChanges, row: &RowChange, tables: &BTreeMap<String, Table>) -> Vec<i64> {
+    let Some(table) = tables.get(&group.name) else { return Vec::new() };
+    let mut objects = Vec::new();
     for parent in &table.parents {
         let Some(target) = tables.get(&parent.table) else { continue };
         let key: Option<Vec<&Value>> = target
@@ -130,31 +176,19 @@ fn parent_hashes(changes: &TableChanges, row: &RowChange, tables: &BTreeMap<Stri
             .iter()
             .map(|at| {
                 let (here, _) = parent.columns.iter().find(|(_, to)| to.eq_ignore_ascii_case(&target.columns[*at].name))?;
-                let column = changes.columns.iter().position(|name| *name == table.columns[*here].name)?;
+                let column = group.columns.iter().position(|name| *name == table.columns[*here].name)?;
                 row.new.get(column)?.as_ref()
             })
             .collect();
-        if let Some(key) = key {
-            hashes.push(row_hash(&target.name, key.into_iter()));
-        }
+        objects.extend(key.filter(|key| !key.contains(&&Value::Null)).map(|key| touch::row_object(&target.name, key.into_iter())));
     }
-    hashes
+    objects
 }
 
-fn row_hash<'v>(table: &str, key: impl Iterator<Item = &'v Value>) -> u128 {
-    let mut hasher = Xxh3::new();
-    hasher.update(table.as_bytes());
-    for value in key {
-        let (tag, bytes): (u8, &[u8]) = match value {
-            Value::Null => (0, &[]),
-            Value::Integer(i) => (1, &i.to_le_bytes()),
-            Value::Real(r) => (2, &r.to_bits().to_le_bytes()),
-            Value::Text(text) => (3, text.as_bytes()),
-            Value::Blob(blob) => (4, blob),
-        };
-        hasher.update(&[0, tag]);
-        hasher.update(&(bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
+fn code(op: Op) -> i64 {
+    match op {
+        Op::Insert => 1,
+        Op::Update => 2,
+        Op::Delete => 3,
     }
-    hasher.digest128()
 }

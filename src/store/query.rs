@@ -1,9 +1,10 @@
 //! Running statements: prepared once, held to the rules, their rows collected by column.
 
+use crate::StoreError;
 use crate::access::{Access, Recorder};
 use crate::answer::{ResultColumn, RowSet};
 use crate::call::Statement;
-use crate::{StoreError, table::quote};
+use crate::table::{Table, quote};
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Batch, CachedStatement, Connection, ToSql};
@@ -125,6 +126,19 @@ pub(crate) fn owned(value: ValueRef<'_>) -> Value {
         ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
         ValueRef::Blob(blob) => Value::Blob(blob.to_vec()),
     }
+}
+
+/// The row with this key as it stands, every column in order.
+pub(crate) fn row(conn: &Connection, table: &Table, key: &[&Value]) -> Result<Option<Vec<Value>>, StoreError> {
+    let columns: Vec<_> = table.columns.iter().map(|column| quote(&column.name)).collect();
+    let names = table.key.iter().map(|at| table.columns[*at].name.as_str());
+    let mut statement = conn.prepare_cached(&format!("SELECT {} FROM {} WHERE {}", columns.join(", "), quote(&table.name), key_condition(names, 1)))?;
+    for (at, value) in key.iter().enumerate() {
+        statement.raw_bind_parameter(at + 1, Bound(value))?;
+    }
+    let mut rows = statement.raw_query();
+    let Some(found) = rows.next()? else { return Ok(None) };
+    Ok(Some((0..columns.len()).map(|at| found.get_ref(at).map(owned)).collect::<Result<_, _>>()?))
 }
 
 /// `"a" = ? AND "b" = ?` over the named columns, with parameters numbered from `first`.

@@ -3,28 +3,56 @@
 //! The definition is: undo newest first, apply the checkpoint, replay oldest first. A transaction that
 //! cannot stand any more is masked whole, with those that build on it: it stays pending and is pushed,
 //! and the server decides. Replay never rejects.
+//!
+//! Only the transactions that are *connected* with the checkpoint are undone and replayed, and the result is the same.
+//! The objects (see [`crate::touch`]) of a transaction are its rows, and the UNIQUE values that it gave to them or
+//! took from them in its last replay, or wants for them while it is masked. Those of the checkpoint are its rows and
+//! their values before and after. `S` is the least set that holds the transactions that end, and every one that touches
+//! an object of the checkpoint or of a member of `S`.
+//!
+//! - Replaying a transaction reads and writes its own rows, and asks of other rows only whether they hold the values
+//!   that it gives; foreign keys and checks are off. So whether it stands, and what it leaves, depends on its objects
+//!   alone, and on whether a transaction that it names in `after` is masked.
+//! - One outside of `S` shares no object with `S` or the checkpoint. In the whole definition it would find its objects
+//!   as it found them the last time, stand or not as before, and leave and take back the same; and none of `S` finds
+//!   them. So undoing and replaying it around `S` changes nothing, and neither does the order between both.
+//! - This needs the objects of the *new* replay to be among those by which `S` was found. They are compared, and
+//!   so are the masks: if a member of `S` touches a new value, or is masked or shown as it was not before while one
+//!   outside names it in `after`, then `S` grows by those, and everything starts again. Members by `after` bring all
+//!   that depends on them, so a second start is the last unless new values go on appearing.
+//!
+//! A reset concerns everything, and so does a change of the UNIQUE indexes themselves.
 
-use crate::apply::{self, Batch};
+use crate::apply::{self, Batch, Edit};
 use crate::capture::Capture;
-use crate::outbox::{Entry, after_from_text, parse_changes};
+use crate::outbox::{after_from_text, parse_changes};
+use crate::pending::{self, Connected};
+use crate::touch::{self, RowValues};
 use crate::{StoreError, checkpoint, store::Store};
-use rusqlite::params;
+use rusqlite::{Connection, OptionalExtension, params};
 use seaworthy_protocol::{Changes, Sequence};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// What a rebase did.
 #[derive(Default)]
 pub(crate) struct Rebased {
-    /// The entries that ended, with what they had changed.
-    pub left: Vec<(i64, Changes)>,
-    /// The entries that remain, and whether each is masked.
-    pub masks: Vec<(i64, bool)>,
+    /// How many transactions were undone or replayed.
+    pub moved: u64,
+    /// The tables that they touch.
     pub changed: BTreeSet<String>,
+}
+
+/// What the base is to become.
+pub(crate) struct NewBase<'a> {
+    pub batches: &'a [Batch<'a>],
+    /// The batches are all there is.
+    pub reset: bool,
+    /// The entries that end with it.
+    pub ends: &'a BTreeSet<i64>,
 }
 
 struct Pending {
     ordinal: i64,
-    sequence: Sequence,
     seen: Changes,
     /// `None`: as `seen`.
     undo: Option<Changes>,
@@ -32,86 +60,214 @@ struct Pending {
     masked: bool,
 }
 
-/// Rebases inside the caller's transaction, with foreign keys, checks and synced triggers off.
-pub(crate) fn rebase(store: &Store, batches: &[Batch<'_>], reset: bool, ends: &BTreeMap<i64, Entry>) -> Result<Rebased, StoreError> {
-    let entries = load(store)?;
-    let mut rebased = Rebased::default();
-    for entry in entries.iter().rev().filter(|entry| !entry.masked) {
-        apply::past_triggers(&store.conn, &apply::backward(entry.undo.as_ref().unwrap_or(&entry.seen), &store.tables), &store.triggers.local)?;
-    }
-    if reset {
-        checkpoint::remove_unnamed(store, batches)?;
-        rebased.changed.extend(store.tables.keys().cloned());
-    }
-    apply::past_triggers(&store.conn, batches, &store.triggers.local)?;
-    let mut masked: BTreeSet<Sequence> = BTreeSet::new();
-    for entry in entries {
-        rebased.changed.extend(entry.seen.tables.iter().map(|table| table.name.clone()));
-        if ends.contains_key(&entry.ordinal) {
-            rebased.left.push((entry.ordinal, entry.seen));
-            continue;
+/// Rebases what is connected, inside the caller's transaction, with foreign keys, checks and synced triggers off.
+pub(crate) fn rebase(store: &Store, base: &NewBase<'_>) -> Result<Rebased, StoreError> {
+    let conn = &store.conn;
+    let mut connected = Connected::default();
+    connected.add(conn, base.ends.iter().copied())?;
+    for batch in base.batches {
+        for edit in &batch.edits {
+            let key = edit.key(batch.table);
+            connected.add_object(conn, touch::row_object(&batch.table.name, key.into_iter()))?;
         }
-        let stands = !entry.after.iter().any(|sequence| masked.contains(sequence)) && replay(store, &entry)?;
-        if !stands {
-            masked.insert(entry.sequence);
-            mask(store, &entry)?;
-        }
-        rebased.masks.push((entry.ordinal, !stands));
     }
-    Ok(rebased)
+    loop {
+        conn.prepare_cached("SAVEPOINT rebase")?.raw_execute()?;
+        let mut pass = Pass { store, base, connected: &mut connected, moved: Vec::new(), values: Vec::new(), rebased: Rebased::default() };
+        pass.run()?;
+        let Pass { moved, values, rebased, .. } = pass;
+        let known = connected.ordinals.len();
+        connected.add_affected(conn, &moved)?;
+        values.into_iter().try_for_each(|object| connected.add_object(conn, object))?;
+        if connected.ordinals.len() == known {
+            conn.prepare_cached("RELEASE rebase")?.raw_execute()?;
+            return Ok(rebased);
+        }
+        conn.execute_batch("ROLLBACK TO rebase; RELEASE rebase")?;
+    }
 }
 
-fn load(store: &Store) -> Result<Vec<Pending>, StoreError> {
-    const SQL: &str = "SELECT ordinal, sequence, columns, seen, undo, after, masked FROM seaworthy_outbox ORDER BY ordinal";
-    let mut statement = store.conn.prepare_cached(SQL)?;
-    let mut rows = statement.query([])?;
-    let mut entries = Vec::new();
-    while let Some(row) = rows.next()? {
-        let columns: String = row.get(2)?;
-        let undo = row.get_ref(4)?.as_blob_or_null().unwrap_or_default();
-        entries.push(Pending {
-            ordinal: row.get(0)?,
-            sequence: Sequence(row.get::<_, i64>(1)? as u64),
-            seen: parse_changes(&columns, row.get_ref(3)?.as_blob().unwrap_or_default())?,
-            undo: undo
-                .map(|bytes| Changes::from_changeset(bytes, |name| store.tables.get(name).map(|table| table.column_names())))
-                .transpose()
-                .map_err(|e| StoreError::Corrupt { message: e.to_string() })?,
-            after: after_from_text(row.get::<_, Option<String>>(5)?.as_deref()),
-            masked: row.get(6)?,
-        });
-    }
-    Ok(entries)
+/// Rebases everything, and indexes it anew.
+pub(crate) fn rebase_all(store: &Store, base: &NewBase<'_>) -> Result<Rebased, StoreError> {
+    let mut connected = Connected::default();
+    let mut statement = store.conn.prepare("SELECT ordinal FROM seaworthy_outbox")?;
+    connected.ordinals = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut pass = Pass { store, base, connected: &mut connected, moved: Vec::new(), values: Vec::new(), rebased: Rebased::default() };
+    pass.run()?;
+    Ok(pass.rebased)
 }
 
-/// Makes a pending transaction's changes again. `false`: it cannot stand, and nothing was changed.
-fn replay(store: &Store, entry: &Pending) -> Result<bool, StoreError> {
-    const SQL: &str = "UPDATE seaworthy_outbox SET undo = ?2, masked = 0 WHERE ordinal = ?1";
+/// One run over what is known to be connected.
+struct Pass<'a> {
+    store: &'a Store,
+    base: &'a NewBase<'a>,
+    connected: &'a mut Connected,
+    /// The entries whose masks changed.
+    moved: Vec<i64>,
+    /// The UNIQUE values that replayed entries touch.
+    values: Vec<i64>,
+    rebased: Rebased,
+}
+
+impl Pass<'_> {
+    fn run(&mut self) -> Result<(), StoreError> {
+        let (store, base) = (self.store, self.base);
+        let first = self.connected.ordinals.clone();
+        self.undo(&first)?;
+        // The rows of the checkpoint are now as the former base had them. Whoever is found by their values alone has no
+        // row in common with what was undone.
+        self.connect_values()?;
+        let more: BTreeSet<i64> = self.connected.ordinals.difference(&first).copied().collect();
+        self.undo(&more)?;
+        if base.reset {
+            checkpoint::remove_unnamed(store, base.batches)?;
+            self.rebased.changed.extend(store.tables.keys().cloned());
+        }
+        apply::past_triggers(&store.conn, base.batches, &store.triggers.local)?;
+        for ordinal in self.connected.ordinals.difference(base.ends).copied().collect::<Vec<_>>() {
+            self.replay(&Pending::load(store, ordinal)?)?;
+        }
+        Ok(())
+    }
+
+    fn undo(&mut self, ordinals: &BTreeSet<i64>) -> Result<(), StoreError> {
+        let store = self.store;
+        for ordinal in ordinals.iter().rev() {
+            let entry = Pending::load(store, *ordinal)?;
+            self.rebased.moved += 1;
+            self.rebased.changed.extend(entry.seen.tables.iter().map(|table| table.name.clone()));
+            if !entry.masked {
+                apply::past_triggers(&store.conn, &apply::backward(entry.undo.as_ref().unwrap_or(&entry.seen), &store.tables), &store.triggers.local)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Connects by the UNIQUE values that the checkpoint gives to rows, and by those that it takes from them: these only
+    /// matter to whoever waits for one.
+    fn connect_values(&mut self) -> Result<(), StoreError> {
+        let conn = &self.store.conn;
+        let waiting = conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM seaworthy_outbox WHERE masked = 1)")?.query_row([], |row| row.get(0))?;
+        for batch in self.base.batches.iter().filter(|batch| !self.base.reset && !batch.table.uniques.is_empty()) {
+            for edit in &batch.edits {
+                let key = edit.key(batch.table);
+                let mut values = RowValues { conn, table: batch.table, key: &key, standing: None };
+                for unique in &batch.table.uniques {
+                    let before = if waiting { values.object(unique, |_| None)? } else { None };
+                    let after = match edit {
+                        Edit::Remove(_) => None,
+                        Edit::Set(_, cells) | Edit::Put(cells) => {
+                            values.object(unique, |at| cells.iter().find(|(column, _)| *column == at).map(|(_, value)| *value))?
+                        }
+                    };
+                    before.into_iter().chain(after).try_for_each(|object| self.connected.add_object(conn, object))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a transaction's changes again, or masks it.
+    fn replay(&mut self, entry: &Pending) -> Result<(), StoreError> {
+        let conn = &self.store.conn;
+        if self.is_held(entry)? {
+            return self.mask(entry);
+        }
+        match changes_made(self.store, entry)? {
+            Some(undo) => {
+                if entry.masked || entry.undo.is_some() || undo != entry.seen.to_changeset() {
+                    const SQL: &str = "UPDATE seaworthy_outbox SET undo = ?2, masked = 0 WHERE ordinal = ?1";
+                    conn.prepare_cached(SQL)?.execute(params![entry.ordinal, undo])?;
+                }
+                if entry.masked {
+                    self.moved.push(entry.ordinal);
+                }
+                self.index(entry, Some(&parse_undo(self.store, &undo)?))
+            }
+            None => {
+                self.index(entry, None)?;
+                self.mask(entry)
+            }
+        }
+    }
+
+    /// Whether a transaction that it names is masked and does not end.
+    fn is_held(&self, entry: &Pending) -> Result<bool, StoreError> {
+        let mut masked = self.store.conn.prepare_cached("SELECT ordinal FROM seaworthy_outbox WHERE masked = 1 AND sequence = ?1")?;
+        for sequence in &entry.after {
+            let ordinal: Option<i64> = masked.query_row([sequence.0 as i64], |row| row.get(0)).optional()?;
+            if ordinal.is_some_and(|ordinal| !self.base.ends.contains(&ordinal)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn mask(&mut self, entry: &Pending) -> Result<(), StoreError> {
+        if !entry.masked {
+            self.moved.push(entry.ordinal);
+            self.store.conn.prepare_cached("UPDATE seaworthy_outbox SET masked = 1 WHERE ordinal = ?1")?.execute([entry.ordinal])?;
+        }
+        Ok(())
+    }
+
+    /// Notes the UNIQUE values that it touches now, or wants.
+    fn index(&mut self, entry: &Pending, undo: Option<&Changes>) -> Result<(), StoreError> {
+        let Store { conn, tables, .. } = self.store;
+        if !entry.seen.tables.iter().any(|group| tables.get(&group.name).is_some_and(|table| !table.uniques.is_empty())) {
+            return Ok(());
+        }
+        let mut values = touch::of_values(conn, tables, &entry.seen)?;
+        values.extend(undo.map(|undo| touch::of_values(conn, tables, undo)).transpose()?.into_iter().flatten());
+        self.values.extend(values.iter().map(|touch| touch.object));
+        pending::refresh(conn, entry.ordinal, &entry.seen, values)
+    }
+}
+
+impl Pending {
+    fn load(store: &Store, ordinal: i64) -> Result<Self, StoreError> {
+        const SQL: &str = "SELECT columns, seen, undo, after, masked FROM seaworthy_outbox WHERE ordinal = ?1";
+        let mut statement = store.conn.prepare_cached(SQL)?;
+        let read = |row: &rusqlite::Row<'_>| -> Result<Self, StoreError> {
+            Ok(Self {
+                ordinal,
+                seen: parse_changes(&row.get::<_, String>(0)?, row.get_ref(1)?.as_blob().unwrap_or_default())?,
+                undo: row.get_ref(2)?.as_blob_or_null().unwrap_or_default().map(|bytes| parse_undo(store, bytes)).transpose()?,
+                after: after_from_text(row.get::<_, Option<String>>(3)?.as_deref()),
+                masked: row.get(4)?,
+            })
+        };
+        statement.query_row([ordinal], |row| Ok(read(row)))?
+    }
+}
+
+fn parse_undo(store: &Store, bytes: &[u8]) -> Result<Changes, StoreError> {
+    let names = |name: &str| store.tables.get(name).map(|table| table.column_names());
+    Changes::from_changeset(bytes, names).map_err(|e| StoreError::Corrupt { message: e.to_string() })
+}
+
+/// Makes the changes of a pending transaction and gives what they changed now. `None`: it cannot stand, and nothing
+/// was changed.
+fn changes_made(store: &Store, entry: &Pending) -> Result<Option<Vec<u8>>, StoreError> {
     let conn = &store.conn;
     conn.prepare_cached("SAVEPOINT replay")?.raw_execute()?;
-    let capture = Capture::begin(conn, store.tables.values())?;
+    let touched = entry.seen.tables.iter().filter_map(|group| store.tables.get(&group.name));
+    let capture = Capture::begin(conn, touched)?;
     let stands = match apply::past_triggers(conn, &apply::forward(&entry.seen, &store.tables), &store.triggers.local) {
         Ok(missing) => missing.0 == 0,
         Err(StoreError::ConstraintViolation { .. }) => false,
         Err(error) => return Err(error),
     };
-    if stands {
-        let undo = capture.changeset()?;
-        let same = entry.undo.is_none() && undo == entry.seen.to_changeset();
-        if !same || entry.masked {
-            conn.prepare_cached(SQL)?.execute(params![entry.ordinal, undo])?;
-        }
-    } else {
-        conn.prepare_cached("ROLLBACK TO replay")?.raw_execute()?;
-    }
+    let made = if stands { Some(capture.changeset()?) } else { None };
     drop(capture);
-    conn.prepare_cached("RELEASE replay")?.raw_execute()?;
-    Ok(stands)
+    finish_replay(conn, stands)?;
+    Ok(made)
 }
 
-fn mask(store: &Store, entry: &Pending) -> Result<(), StoreError> {
-    if !entry.masked {
-        store.conn.prepare_cached("UPDATE seaworthy_outbox SET masked = 1 WHERE ordinal = ?1")?.execute([entry.ordinal])?;
+fn finish_replay(conn: &Connection, stands: bool) -> Result<(), StoreError> {
+    if !stands {
+        conn.prepare_cached("ROLLBACK TO replay")?.raw_execute()?;
     }
+    conn.prepare_cached("RELEASE replay")?.raw_execute()?;
     Ok(())
 }

@@ -85,8 +85,9 @@ impl Store {
 
     /// What became of a transaction, also after a reload.
     pub fn fate(&self, id: TransactionId) -> Result<Fate, StoreError> {
+        const PENDING: &str = "SELECT EXISTS (SELECT 1 FROM seaworthy_outbox WHERE id = ?1)";
         const CONFIRMED: &str = "SELECT EXISTS (SELECT 1 FROM seaworthy_confirmed WHERE id = ?1)";
-        if self.outbox.entries.values().any(|entry| entry.id == id) {
+        if self.conn.prepare_cached(PENDING)?.query_row([id.0], |row| row.get(0))? {
             return Ok(Fate::Pending);
         }
         if let Some(write) = find(&self.conn, id)? {

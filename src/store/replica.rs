@@ -143,7 +143,7 @@ impl Replica {
                 return Ok(Some(self.stored()));
             }
             Output::Apply { rows, checkpoint } => {
-                let Applied { confirmed, rejected } = self.store.apply(&rows, &checkpoint, self.environment.wall_ms())?;
+                let Applied { confirmed, rejected, .. } = self.store.apply(&rows, &checkpoint, self.environment.wall_ms())?;
                 actions.push(Action::Synced);
                 if !confirmed.is_empty() {
                     actions.push(Action::Confirmed(confirmed));

@@ -3,10 +3,9 @@
 use crate::access::INTERNAL;
 use crate::identity::Identity;
 use crate::live::LiveQueries;
-use crate::outbox::{self, Decided, Outbox, PendingWrite};
-use crate::pending::PendingIndex;
+use crate::outbox::{self, Outbox, PendingWrite};
 use crate::query::Queries;
-use crate::table::{Table, has_unique_index};
+use crate::table::{Table, uniques_of};
 use crate::transaction::Open;
 use crate::trigger::Triggers;
 use crate::{Schema, StoreError, format};
@@ -27,7 +26,6 @@ pub struct Store {
     pub(crate) schema_version: u32,
     pub(crate) identity: Identity,
     pub(crate) outbox: Outbox,
-    pub(crate) pending: PendingIndex,
     pub(crate) last_sequence: Sequence,
     /// Requests whose answers the page has; dropped with the next write.
     pub(crate) acknowledged: Vec<String>,
@@ -64,17 +62,15 @@ impl Store {
             tables,
             triggers: Triggers::default(),
             schema_version: schema.version,
-            last_sequence: outbox.last_sequence().max(identity.left_through),
+            last_sequence: outbox::last_sequence(&conn)?.max(identity.left_through),
             identity,
             outbox,
-            pending: PendingIndex::default(),
             acknowledged: Vec::new(),
             changed: BTreeSet::new(),
             conn,
         };
         store.queries.recorder.set_synced(store.tables.keys().cloned().collect());
         store.schema_changed()?;
-        store.index_pending()?;
         Ok(store)
     }
 
@@ -101,9 +97,9 @@ impl Store {
             replica: self.identity.replica,
             user: self.identity.user.clone(),
             cursor: self.identity.cursor,
-            first_undecided: self.outbox.first_undecided().unwrap_or(self.last_sequence.next()),
+            first_undecided: self.outbox.first_undecided.unwrap_or(self.last_sequence.next()),
             last_sequence: self.last_sequence,
-            awaiting_checkpoint: self.outbox.entries.values().any(|entry| entry.decided.is_some()),
+            awaiting_checkpoint: self.outbox.awaiting,
             schema_version: self.schema_version,
         }
     }
@@ -115,17 +111,14 @@ impl Store {
 
     /// How many writes wait, and for what.
     pub fn counts(&self) -> Result<Counts, StoreError> {
-        let rejected: i64 = self.conn.prepare_cached("SELECT count(*) FROM seaworthy_rejected WHERE code <> 'discarded'")?.query_row([], |row| row.get(0))?;
-        let blocked = self.outbox.entries.values().filter(|entry| entry.masked).count();
-        Ok(Counts { pending: self.outbox.entries.len() as u64, blocked: blocked as u64, rejected: rejected as u64 })
+        const SQL: &str = "SELECT (SELECT count(*) FROM seaworthy_outbox WHERE masked = 1), (SELECT count(*) FROM seaworthy_rejected WHERE code <> 'discarded')";
+        let (blocked, rejected): (i64, i64) = self.conn.prepare_cached(SQL)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(Counts { pending: self.outbox.entries, blocked: blocked as u64, rejected: rejected as u64 })
     }
 
     /// Undecided entries after a sequence, oldest first: at most `max_count`, and no more than `max_bytes` unless the first alone is larger.
     pub fn outbox(&self, after: Sequence, max_count: usize, max_bytes: usize) -> Result<Vec<Transaction>, StoreError> {
-        match self.outbox.undecided(after.next()) {
-            Some(first) => outbox::load_from(&self.conn, first, max_count, max_bytes),
-            None => Ok(Vec::new()),
-        }
+        outbox::load_after(&self.conn, after, max_count, max_bytes)
     }
 
     /// Every pending write, oldest first.
@@ -148,23 +141,22 @@ impl Store {
 
     /// Persists outcomes. No synced table is touched.
     pub fn record(&mut self, results: &[TransactionResult]) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE seaworthy_outbox SET position = ?2, reject_code = ?3, reject_message = ?4, reject_data = ?5 WHERE ordinal = ?1";
+        const SQL: &str = "UPDATE seaworthy_outbox SET position = ?2, reject_code = ?3, reject_message = ?4, reject_data = ?5
+            WHERE sequence = ?1 AND position IS NULL";
         self.refuse_open()?;
-        let mut decided = Vec::new();
         let transaction = self.conn.unchecked_transaction()?;
         for result in results {
-            let Some(ordinal) = self.outbox.undecided(result.sequence) else { continue };
             let (position, code, message, data) = match &result.outcome {
                 Outcome::Applied { position } | Outcome::Merged { position, .. } => (*position, None, None, None),
                 Outcome::Rejected { position, code, message, data } => (*position, Some(code), Some(message), data.as_ref()),
                 Outcome::RetryLater { .. } | Outcome::Gap { .. } | Outcome::IdentityReused => continue,
             };
             let data = data.map(serde_json::to_string).transpose().map_err(|e| StoreError::Corrupt { message: e.to_string() })?;
-            transaction.prepare_cached(SQL)?.execute(params![ordinal, position.0 as i64, code, message, data])?;
-            decided.push((ordinal, Decided { position, rejected: code.is_some() }));
+            transaction.prepare_cached(SQL)?.execute(params![result.sequence.0 as i64, position.0 as i64, code, message, data])?;
         }
+        let outbox = self.outbox.reload(&transaction, 0)?;
         transaction.commit()?;
-        decided.into_iter().for_each(|(ordinal, decision)| self.outbox.decide(ordinal, decision));
+        self.outbox = outbox;
         Ok(())
     }
 
@@ -173,31 +165,25 @@ impl Store {
         const SQL: &str = "UPDATE seaworthy_outbox SET position = NULL, reject_code = NULL, reject_message = NULL
             WHERE sequence > ?1 AND position IS NOT NULL";
         self.refuse_open()?;
-        self.conn.prepare_cached(SQL)?.execute([after.0 as i64])?;
-        self.outbox.undecide(after);
+        let transaction = self.conn.unchecked_transaction()?;
+        transaction.prepare_cached(SQL)?.execute([after.0 as i64])?;
+        let outbox = self.outbox.reload(&transaction, 0)?;
+        transaction.commit()?;
+        self.outbox = outbox;
         Ok(())
     }
 
     /// Gives what is undecided to a new replica, numbered from 1.
     pub fn new_identity(&mut self, fresh: ReplicaId) -> Result<(), StoreError> {
-        const SELECT: &str = "SELECT after FROM seaworthy_outbox WHERE ordinal = ?1";
-        const UPDATE: &str = "UPDATE seaworthy_outbox SET sequence = ?2, after = ?3 WHERE ordinal = ?1";
         self.refuse_open()?;
         let transaction = self.conn.unchecked_transaction()?;
-        transaction.execute_batch("UPDATE seaworthy_outbox SET sequence = 0 WHERE position IS NOT NULL; UPDATE seaworthy_rejected SET sequence = 0")?;
-        // The renumbering is computed on a copy, so that a failing write changes nothing in memory.
-        let mut outbox = Outbox::load(&transaction)?;
-        let moved = outbox.renumber();
-        let numbers: BTreeMap<Sequence, Sequence> = moved.iter().map(|(_, old, new)| (*old, *new)).collect();
-        for (ordinal, _, new) in &moved {
-            let after: Option<String> = transaction.prepare_cached(SELECT)?.query_row([ordinal], |row| row.get(0))?;
-            let after: Vec<Sequence> = outbox::after_from_text(after.as_deref()).iter().filter_map(|old| numbers.get(old).copied()).collect();
-            transaction.prepare_cached(UPDATE)?.execute(params![ordinal, new.0 as i64, outbox::after_to_text(&after)])?;
-        }
+        transaction.execute_batch("UPDATE seaworthy_rejected SET sequence = 0")?;
+        let last = outbox::renumber(&transaction)?;
         let identity = Identity { replica: fresh, sent_through: Sequence(0), left_through: Sequence(0), ..self.identity.clone() };
         identity.save(&transaction)?;
+        let outbox = self.outbox.reload(&transaction, 0)?;
         transaction.commit()?;
-        self.last_sequence = Sequence(moved.len() as u64);
+        self.last_sequence = last;
         (self.outbox, self.identity) = (outbox, identity);
         Ok(())
     }
@@ -206,21 +192,10 @@ impl Store {
     pub(crate) fn schema_changed(&mut self) -> Result<(), StoreError> {
         self.queries.clear(&self.conn);
         for table in self.tables.values_mut() {
-            table.unique = has_unique_index(&self.conn, &table.name)?;
+            table.uniques = uniques_of(&self.conn, &table.name, &table.columns)?;
         }
         self.triggers = crate::trigger::find(&self.conn, &self.queries.recorder, &self.tables)?;
-        Ok(())
-    }
-
-    fn index_pending(&mut self) -> Result<(), StoreError> {
-        const SQL: &str = "SELECT ordinal, columns, seen FROM seaworthy_outbox";
-        let mut statement = self.conn.prepare(SQL)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let changes = outbox::parse_changes(&row.get::<_, String>(1)?, row.get_ref(2)?.as_blob().unwrap_or_default())?;
-            self.pending.add(row.get(0)?, &changes);
-        }
-        Ok(())
+        self.index_pending()
     }
 
     fn persist(&mut self, change: impl FnOnce(&mut Identity)) -> Result<(), StoreError> {

@@ -14,8 +14,8 @@ pub(crate) struct Table {
     /// Indexes into `columns`, in column order (the order of keys on the wire).
     pub key: Vec<usize>,
     pub parents: Vec<Parent>,
-    /// Some UNIQUE index besides the primary key: rows with other keys may collide.
-    pub unique: bool,
+    /// The UNIQUE indexes besides the primary key's: by them rows with other keys may collide.
+    pub uniques: Vec<Unique>,
     /// What its writes ask for where they meet another writer's change.
     pub policy: Policy,
 }
@@ -36,6 +36,16 @@ pub(crate) struct Parent {
     pub table: String,
     /// (column index here, column name there).
     pub columns: Vec<(usize, String)>,
+}
+
+/// An index that forbids duplicates.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Unique {
+    pub name: String,
+    /// Its columns that compare by BINARY, as indexes into the table's. Rows that differ in one of them do not collide.
+    pub columns: Vec<usize>,
+    /// The columns that move a row in it; `None` where any may, since it has an expression or a condition.
+    pub moved_by: Option<Vec<usize>>,
 }
 
 impl Table {
@@ -64,7 +74,8 @@ impl Table {
             return unusable(&format!("its key compares by {collation}: keys must compare by BINARY, so drop COLLATE {collation} from the key column"));
         }
         let parents = parents_of(conn, name, &columns)?;
-        Ok(Self { name: name.clone(), columns, key, parents, unique: has_unique_index(conn, name)?, policy: *policy })
+        let uniques = uniques_of(conn, name, &columns)?;
+        Ok(Self { name: name.clone(), columns, key, parents, uniques, policy: *policy })
     }
 
     pub fn column_names(&self) -> Vec<String> {
@@ -99,10 +110,31 @@ pub(crate) fn columns_of(conn: &Connection, table: &str) -> Result<Vec<Column>, 
     Ok(columns.collect::<Result<_, _>>()?)
 }
 
-/// Whether an index other than the primary key's forbids duplicates.
-pub(crate) fn has_unique_index(conn: &Connection, table: &str) -> Result<bool, StoreError> {
-    const SQL: &str = "SELECT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE \"unique\" = 1 AND origin <> 'pk')";
-    Ok(conn.prepare(SQL)?.query_row([table], |row| row.get(0))?)
+/// The indexes other than the primary key's that forbid duplicates.
+pub(crate) fn uniques_of(conn: &Connection, table: &str, columns: &[Column]) -> Result<Vec<Unique>, StoreError> {
+    const INDEXES: &str = "SELECT name, partial FROM pragma_index_list(?1) WHERE \"unique\" = 1 AND origin <> 'pk' ORDER BY name";
+    const TERMS: &str = "SELECT name, coll FROM pragma_index_xinfo(?1) WHERE key = 1";
+    let mut statement = conn.prepare(INDEXES)?;
+    let indexes: Vec<(String, bool)> = statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let mut uniques = Vec::with_capacity(indexes.len());
+    for (name, partial) in indexes {
+        let mut unique = Unique { name, columns: Vec::new(), moved_by: (!partial).then(Vec::new) };
+        let mut statement = conn.prepare(TERMS)?;
+        let mut terms = statement.query([&unique.name])?;
+        while let Some(term) = terms.next()? {
+            let (name, collation): (Option<String>, String) = (term.get(0)?, term.get(1)?);
+            let Some(at) = name.and_then(|name| columns.iter().position(|column| column.name == name)) else {
+                unique.moved_by = None;
+                continue;
+            };
+            unique.moved_by.iter_mut().for_each(|columns| columns.push(at));
+            if collation.eq_ignore_ascii_case("BINARY") {
+                unique.columns.push(at);
+            }
+        }
+        uniques.push(unique);
+    }
+    Ok(uniques)
 }
 
 /// The collations of the primary key's index; empty for a rowid alias, which has no index.

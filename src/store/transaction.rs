@@ -3,8 +3,10 @@
 
 use crate::call::{Call, Statement};
 use crate::capture::Capture;
-use crate::outbox::{self, Entry, NewEntry};
+use crate::outbox::{self, NewEntry};
+use crate::pending::{self, Predecessors};
 use crate::request::{self, Receipt};
+use crate::touch::{self, Touch};
 use crate::{StoreError, answer::Answer, store::Store, whole};
 use seaworthy_protocol::{Changes, ChangesetError, Policy, Sequence, TransactionId, limits};
 use std::collections::BTreeSet;
@@ -180,8 +182,7 @@ impl Store {
             self.changed.extend(open.writes);
         }
         if let Some(queued) = entry {
-            self.outbox.add(queued.ordinal, Entry { id: queued.id, sequence: queued.sequence, decided: None, masked: false });
-            self.pending.add(queued.ordinal, &queued.changes);
+            self.outbox.add(queued.ordinal, queued.sequence);
             self.last_sequence = queued.sequence;
         }
         if open.schema {
@@ -195,16 +196,13 @@ impl Store {
             return Err(StoreError::TransactionTooLarge { what: "bytes", limit: limits::MAX_TRANSACTION_BYTES });
         }
         let changes = Changes::from_changeset(changeset, |name| self.tables.get(name).map(|table| table.column_names())).map_err(refusal)?;
-        // A masked transaction is not shown, so nothing is built on it; a decided one of a former identity has no number.
-        let numbered = |ordinal: i64| self.outbox.entries.get(&ordinal).filter(|entry| !entry.masked && entry.sequence.0 > 0);
-        let ordinals = self.pending.predecessors(&changes, &self.tables, |ordinal| numbered(ordinal).is_some());
-        let after: Vec<Sequence> = ordinals.into_iter().filter_map(numbered).map(|entry| entry.sequence).collect();
+        let (after, touched, touches) = self.connections(&changes)?;
         if after.len() > limits::MAX_AFTER {
             return Err(StoreError::TransactionTooLarge { what: "pending writes at once", limit: limits::MAX_AFTER });
         }
         let policy = self.policy_of(&changes).max(stamp.policy);
         let whole = if policy == Policy::Manual { whole::read(&self.conn, &self.tables, &changes)? } else { None };
-        let (ordinal, sequence) = (self.outbox.last_ordinal() + 1, self.last_sequence.next());
+        let (ordinal, sequence) = (self.outbox.last_ordinal + 1, self.last_sequence.next());
         let entry = NewEntry {
             ordinal,
             sequence,
@@ -217,9 +215,24 @@ impl Store {
             policy,
             whole: whole.as_deref(),
             committed_at_ms: stamp.now_ms,
+            touched: &touched,
         };
         outbox::insert(&self.conn, &entry)?;
-        Ok(Queued { ordinal, sequence, id: stamp.id, changes })
+        pending::add(&self.conn, ordinal, &touches)?;
+        Ok(Queued { ordinal, sequence, id: stamp.id })
+    }
+
+    /// What the changes build on, and what they touch.
+    fn connections(&self, changes: &Changes) -> Result<(Vec<Sequence>, Vec<u8>, Vec<Touch>), StoreError> {
+        let mut touches = touch::of_rows(changes);
+        let builds_on = match self.outbox.entries {
+            0 => Predecessors::default(),
+            _ => pending::predecessors(&self.conn, &self.tables, changes, &touches)?,
+        };
+        touches.extend(builds_on.references);
+        touches.extend(touch::of_values(&self.conn, &self.tables, changes)?);
+        let touched = pending::pack(&mut touches);
+        Ok((builds_on.after.into_iter().collect(), touched, touches))
     }
 
     /// The strictest policy that the changed tables ask for.
@@ -233,7 +246,6 @@ struct Queued {
     ordinal: i64,
     sequence: Sequence,
     id: TransactionId,
-    changes: Changes,
 }
 
 /// Why a captured changeset cannot be sent.
