@@ -29,6 +29,7 @@ impl Store {
         let batches = resolve(rows, &self.tables)?;
         let done = unconstrained(self, |store| apply_in_transaction(store, &batches, checkpoint, now_ms))?;
         // Committed: from here on memory follows, and nothing may fail.
+        self.unindexed.clear();
         self.outbox = done.outbox;
         self.identity = done.identity;
         self.changed.extend(done.changed);
@@ -48,6 +49,7 @@ impl Store {
             store.conn.execute("UPDATE seaworthy_replica SET uniques = ?1", [uniques])?;
             Ok(rebased.changed)
         })?;
+        self.unindexed.clear();
         self.changed.extend(changed);
         Ok(())
     }
@@ -69,6 +71,7 @@ fn transaction<T>(store: &Store, run: impl FnOnce(&Store) -> Result<T, StoreErro
     let conn = &store.conn;
     conn.prepare_cached("BEGIN IMMEDIATE")?.raw_execute()?;
     trigger::suspend(conn, &store.triggers.synced)?;
+    store.unindexed.store(conn, store.outbox.last_ordinal)?;
     let done = run(store)?;
     trigger::resume(conn, &store.triggers.synced)?;
     conn.prepare_cached("COMMIT")?.raw_execute()?;
@@ -85,7 +88,7 @@ struct Done {
 
 fn apply_in_transaction(store: &Store, batches: &[Batch<'_>], checkpoint: &Checkpoint, now_ms: i64) -> Result<Done, StoreError> {
     let conn = &store.conn;
-    let endings = outbox::endings(conn, checkpoint.cursor.position)?;
+    let endings = store.outbox.endings(conn, checkpoint.cursor.position)?;
     let base = NewBase { batches, reset: checkpoint.reset, ends: &endings.iter().map(|ending| ending.ordinal).collect() };
     let whole = checkpoint.reset || store.outbox.entries == 0;
     let rebased = if whole { rebase::rebase_all(store, &base)? } else { rebase::rebase(store, &base)? };
@@ -99,7 +102,7 @@ fn apply_in_transaction(store: &Store, batches: &[Batch<'_>], checkpoint: &Check
     let left = endings.iter().map(|ending| ending.sequence).max().unwrap_or(Sequence(0));
     identity.left_through = identity.left_through.max(left);
     identity.save(conn)?;
-    let outbox = store.outbox.reload(conn, endings.len() as u64)?;
+    let outbox = store.outbox.after(conn, endings.len())?;
     let mut changed: BTreeSet<String> = batches.iter().filter(|batch| !batch.edits.is_empty()).map(|batch| batch.table.name.clone()).collect();
     changed.extend(rebased.changed);
     Ok(Done { applied, outbox, identity, changed })

@@ -19,13 +19,13 @@ pub(crate) const MIGRATIONS: &[&str] = &[
         sent_through INTEGER NOT NULL DEFAULT 0,
         left_through INTEGER NOT NULL DEFAULT 0,
         last_synced_at_ms INTEGER,
-        uniques INTEGER
+        uniques INTEGER,
+        indexed_through INTEGER NOT NULL DEFAULT 0
     );
     CREATE TABLE seaworthy_outbox (
         ordinal INTEGER PRIMARY KEY,
         sequence INTEGER NOT NULL,
         id BLOB NOT NULL,
-        masked INTEGER NOT NULL DEFAULT 0,
         position INTEGER,
         committed_at_ms INTEGER NOT NULL,
         base_position INTEGER,
@@ -42,10 +42,9 @@ pub(crate) const MIGRATIONS: &[&str] = &[
         undo BLOB,
         touched BLOB NOT NULL
     );
-    CREATE INDEX seaworthy_outbox_undecided ON seaworthy_outbox (sequence) WHERE position IS NULL;
-    CREATE INDEX seaworthy_outbox_decided ON seaworthy_outbox (position) WHERE position IS NOT NULL;
-    CREATE INDEX seaworthy_outbox_masked ON seaworthy_outbox (sequence) WHERE masked = 1;
-    CREATE INDEX seaworthy_outbox_id ON seaworthy_outbox (id);
+    CREATE TABLE seaworthy_masked (
+        ordinal INTEGER PRIMARY KEY
+    );
     CREATE TABLE seaworthy_touches (
         object INTEGER NOT NULL,
         ordinal INTEGER NOT NULL,

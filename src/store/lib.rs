@@ -15,6 +15,7 @@ mod apply;
 mod call;
 mod capture;
 mod checkpoint;
+mod connected;
 mod error;
 mod format;
 mod identity;

@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, HashMap};
 pub(crate) struct Outbox {
     pub entries: u64,
     pub first_undecided: Option<Sequence>,
+    /// Its ordinal, or the next. The server decides in order: entries before are decided, and wait for their checkpoint.
+    undecided_from: i64,
     /// Whether an entry is decided and waits for its checkpoint.
     pub awaiting: bool,
     pub last_ordinal: i64,
@@ -61,27 +63,36 @@ pub(crate) struct NewEntry<'a> {
     /// Under `manual`: the updated rows, whole, as JSON.
     pub whole: Option<&'a str>,
     pub committed_at_ms: i64,
-    /// The objects of the index of what is pending, packed.
+    /// What it touches, packed.
     pub touched: &'a [u8],
 }
 
 impl Outbox {
     pub fn load(conn: &Connection) -> Result<Self, StoreError> {
-        let entries: i64 = conn.query_row("SELECT count(*) FROM seaworthy_outbox", [], |row| row.get(0))?;
-        Self { entries: entries as u64, ..Self::default() }.reload(conn, 0)
+        const SQL: &str = "SELECT (SELECT count(*) FROM seaworthy_outbox), max(indexed_through, coalesce((SELECT max(ordinal) FROM seaworthy_outbox), 0))
+            FROM seaworthy_replica";
+        let (entries, last_ordinal): (i64, i64) = conn.query_row(SQL, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Self { entries: entries as u64, last_ordinal, ..Self::default() }.from_start(conn)
     }
 
-    /// The queue as the database has it now, after this many entries have left.
-    pub fn reload(&self, conn: &Connection, left: u64) -> Result<Self, StoreError> {
-        const SQL: &str = "SELECT (SELECT min(sequence) FROM seaworthy_outbox WHERE position IS NULL),
-            EXISTS (SELECT 1 FROM seaworthy_outbox WHERE position IS NOT NULL), (SELECT max(ordinal) FROM seaworthy_outbox)";
-        let entries = self.entries.saturating_sub(left);
-        let read = |row: &Row<'_>| {
-            let first: Option<i64> = row.get(0)?;
-            let first_undecided = first.map(|sequence| Sequence(sequence as u64));
-            Ok(Self { entries, first_undecided, awaiting: row.get(1)?, last_ordinal: row.get::<_, Option<i64>>(2)?.unwrap_or(0) })
-        };
-        Ok(conn.prepare_cached(SQL)?.query_row([], read)?)
+    /// The queue as the database has it now, after entries were decided, and this many have left.
+    pub fn after(&self, conn: &Connection, left: usize) -> Result<Self, StoreError> {
+        const FIRST: &str = "SELECT ordinal, sequence FROM seaworthy_outbox WHERE ordinal >= ?1 AND position IS NULL ORDER BY ordinal LIMIT 1";
+        const AWAITING: &str = "SELECT EXISTS (SELECT 1 FROM seaworthy_outbox WHERE ordinal < ?1)";
+        let first: Option<(i64, i64)> = conn.prepare_cached(FIRST)?.query_row([self.undecided_from], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let undecided_from = first.map_or(self.last_ordinal + 1, |(ordinal, _)| ordinal);
+        Ok(Self {
+            entries: self.entries.saturating_sub(left as u64),
+            first_undecided: first.map(|(_, sequence)| Sequence(sequence as u64)),
+            undecided_from,
+            awaiting: conn.prepare_cached(AWAITING)?.query_row([undecided_from], |row| row.get(0))?,
+            last_ordinal: self.last_ordinal,
+        })
+    }
+
+    /// The same where decided entries may have become undecided.
+    pub fn from_start(&self, conn: &Connection) -> Result<Self, StoreError> {
+        Self { undecided_from: 0, ..self.clone() }.after(conn, 0)
     }
 
     /// A new entry was committed.
@@ -89,6 +100,51 @@ impl Outbox {
         self.entries += 1;
         self.last_ordinal = ordinal;
         self.first_undecided.get_or_insert(sequence);
+    }
+
+    /// The ordinals of undecided entries through a sequence.
+    pub fn undecided(&self, conn: &Connection, through: Sequence) -> Result<HashMap<Sequence, i64>, StoreError> {
+        const SQL: &str = "SELECT sequence, ordinal FROM seaworthy_outbox WHERE ordinal >= ?1 AND position IS NULL ORDER BY ordinal";
+        let mut statement = conn.prepare_cached(SQL)?;
+        let mut rows = statement.query([self.undecided_from])?;
+        let mut ordinals = HashMap::new();
+        while let Some(row) = rows.next()? {
+            let sequence = Sequence(row.get::<_, i64>(0)? as u64);
+            if sequence > through {
+                break;
+            }
+            ordinals.insert(sequence, row.get(1)?);
+        }
+        Ok(ordinals)
+    }
+
+    /// Undecided entries after a sequence, for a push.
+    pub fn load_after(&self, conn: &Connection, after: Sequence, max_count: usize, max_bytes: usize) -> Result<Vec<Transaction>, StoreError> {
+        const SQL: &str = "SELECT id, sequence, base_position, base_incarnation, schema_version, after, columns, seen, policy
+            FROM seaworthy_outbox WHERE ordinal >= ?1 AND position IS NULL AND sequence > ?2 ORDER BY ordinal LIMIT ?3";
+        let mut statement = conn.prepare_cached(SQL)?;
+        let mut rows = statement.query(params![self.undecided_from, after.0 as i64, max_count as i64])?;
+        let (mut transactions, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = rows.next()? {
+            bytes += row.get_ref(7)?.as_blob().map_or(0, <[u8]>::len);
+            if bytes > max_bytes && !transactions.is_empty() {
+                break;
+            }
+            transactions.push(to_transaction(row)?);
+        }
+        Ok(transactions)
+    }
+
+    /// The entries that end at a position, in order.
+    pub fn endings(&self, conn: &Connection, position: Position) -> Result<Vec<Ending>, StoreError> {
+        const SQL: &str = "SELECT ordinal, id, sequence, reject_code IS NOT NULL FROM seaworthy_outbox
+            WHERE ordinal < ?1 AND position <= ?2 ORDER BY ordinal";
+        let mut statement = conn.prepare_cached(SQL)?;
+        let endings = statement.query_map([self.undecided_from, position.0 as i64], |row| {
+            let sequence = Sequence(row.get::<_, i64>(2)? as u64);
+            Ok(Ending { ordinal: row.get(0)?, id: TransactionId(row.get(1)?), sequence, rejected: row.get(3)? })
+        })?;
+        Ok(endings.collect::<Result<_, _>>()?)
     }
 }
 
@@ -99,21 +155,10 @@ pub(crate) fn last_sequence(conn: &Connection) -> Result<Sequence, StoreError> {
     Ok(Sequence(sequence.unwrap_or(0) as u64))
 }
 
-/// The decided entries that end at a position, in order.
-pub(crate) fn endings(conn: &Connection, position: Position) -> Result<Vec<Ending>, StoreError> {
-    const SQL: &str = "SELECT ordinal, id, sequence, reject_code IS NOT NULL FROM seaworthy_outbox
-        WHERE position IS NOT NULL AND position <= ?1 ORDER BY ordinal";
-    let mut statement = conn.prepare_cached(SQL)?;
-    let endings = statement.query_map([position.0 as i64], |row| {
-        let sequence = Sequence(row.get::<_, i64>(2)? as u64);
-        Ok(Ending { ordinal: row.get(0)?, id: TransactionId(row.get(1)?), sequence, rejected: row.get(3)? })
-    })?;
-    Ok(endings.collect::<Result<_, _>>()?)
-}
-
 /// Removes an entry, and what is known of its changes.
 pub(crate) fn remove(conn: &Connection, ordinal: i64) -> Result<(), StoreError> {
     pending::remove(conn, ordinal)?;
+    conn.prepare_cached("DELETE FROM seaworthy_masked WHERE ordinal = ?1")?.execute([ordinal])?;
     conn.prepare_cached("DELETE FROM seaworthy_outbox WHERE ordinal = ?1")?.execute([ordinal])?;
     Ok(())
 }
@@ -155,26 +200,10 @@ pub(crate) fn insert(conn: &Connection, entry: &NewEntry<'_>) -> Result<(), Stor
     Ok(())
 }
 
-/// Undecided entries after a sequence, for a push.
-pub(crate) fn load_after(conn: &Connection, after: Sequence, max_count: usize, max_bytes: usize) -> Result<Vec<Transaction>, StoreError> {
-    const SQL: &str = "SELECT id, sequence, base_position, base_incarnation, schema_version, after, columns, seen, policy
-        FROM seaworthy_outbox WHERE sequence > ?1 AND position IS NULL ORDER BY sequence LIMIT ?2";
-    let mut statement = conn.prepare_cached(SQL)?;
-    let mut rows = statement.query(params![after.0 as i64, max_count as i64])?;
-    let (mut transactions, mut bytes) = (Vec::new(), 0);
-    while let Some(row) = rows.next()? {
-        bytes += row.get_ref(7)?.as_blob().map_or(0, <[u8]>::len);
-        if bytes > max_bytes && !transactions.is_empty() {
-            break;
-        }
-        transactions.push(to_transaction(row)?);
-    }
-    Ok(transactions)
-}
-
 /// Everything that is pending, for the application.
 pub(crate) fn list(conn: &Connection, sent_through: Sequence) -> Result<Vec<PendingWrite>, StoreError> {
-    const SQL: &str = "SELECT id, sequence, committed_at_ms, masked, columns, seen FROM seaworthy_outbox ORDER BY ordinal";
+    const SQL: &str = "SELECT id, sequence, committed_at_ms, m.ordinal IS NOT NULL, columns, seen
+        FROM seaworthy_outbox AS o LEFT JOIN seaworthy_masked AS m USING (ordinal) ORDER BY o.ordinal";
     let mut statement = conn.prepare(SQL)?;
     let mut rows = statement.query([])?;
     let mut writes = Vec::new();

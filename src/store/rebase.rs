@@ -25,13 +25,14 @@
 
 use crate::apply::{self, Batch, Edit};
 use crate::capture::Capture;
+use crate::connected::Connected;
 use crate::outbox::{after_from_text, parse_changes};
-use crate::pending::{self, Connected};
+use crate::pending;
 use crate::touch::{self, RowValues};
 use crate::{StoreError, checkpoint, store::Store};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use seaworthy_protocol::{Changes, Sequence};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// What a rebase did.
 #[derive(Default)]
@@ -53,6 +54,8 @@ pub(crate) struct NewBase<'a> {
 
 struct Pending {
     ordinal: i64,
+    /// 0 when it was decided under a former identity; nobody names it then.
+    sequence: Sequence,
     seen: Changes,
     /// `None`: as `seen`.
     undo: Option<Changes>,
@@ -66,19 +69,15 @@ pub(crate) fn rebase(store: &Store, base: &NewBase<'_>) -> Result<Rebased, Store
     let mut connected = Connected::default();
     connected.add(conn, base.ends.iter().copied())?;
     for batch in base.batches {
-        for edit in &batch.edits {
-            let key = edit.key(batch.table);
-            connected.add_object(conn, touch::row_object(&batch.table.name, key.into_iter()))?;
-        }
+        let row = |edit: &Edit<'_>| touch::row_object(&batch.table.name, edit.key(batch.table).into_iter());
+        connected.add_objects(conn, batch.edits.iter().map(row))?;
     }
     loop {
         conn.prepare_cached("SAVEPOINT rebase")?.raw_execute()?;
-        let mut pass = Pass { store, base, connected: &mut connected, moved: Vec::new(), values: Vec::new(), rebased: Rebased::default() };
-        pass.run()?;
-        let Pass { moved, values, rebased, .. } = pass;
+        let Pass { moved, values, rebased, .. } = Pass::run(store, base, &mut connected)?;
         let known = connected.ordinals.len();
         connected.add_affected(conn, &moved)?;
-        values.into_iter().try_for_each(|object| connected.add_object(conn, object))?;
+        connected.add_objects(conn, values)?;
         if connected.ordinals.len() == known {
             conn.prepare_cached("RELEASE rebase")?.raw_execute()?;
             return Ok(rebased);
@@ -92,9 +91,7 @@ pub(crate) fn rebase_all(store: &Store, base: &NewBase<'_>) -> Result<Rebased, S
     let mut connected = Connected::default();
     let mut statement = store.conn.prepare("SELECT ordinal FROM seaworthy_outbox")?;
     connected.ordinals = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let mut pass = Pass { store, base, connected: &mut connected, moved: Vec::new(), values: Vec::new(), rebased: Rebased::default() };
-    pass.run()?;
-    Ok(pass.rebased)
+    Ok(Pass::run(store, base, &mut connected)?.rebased)
 }
 
 /// One run over what is known to be connected.
@@ -106,11 +103,20 @@ struct Pass<'a> {
     moved: Vec<i64>,
     /// The UNIQUE values that replayed entries touch.
     values: Vec<i64>,
+    /// The numbers of the entries that are masked and do not end.
+    masked: HashSet<Sequence>,
     rebased: Rebased,
 }
 
-impl Pass<'_> {
-    fn run(&mut self) -> Result<(), StoreError> {
+impl<'a> Pass<'a> {
+    fn run(store: &'a Store, base: &'a NewBase<'a>, connected: &'a mut Connected) -> Result<Self, StoreError> {
+        let masked = masked(&store.conn, base.ends)?;
+        let mut pass = Self { store, base, connected, moved: Vec::new(), values: Vec::new(), masked, rebased: Rebased::default() };
+        pass.take_up()?;
+        Ok(pass)
+    }
+
+    fn take_up(&mut self) -> Result<(), StoreError> {
         let (store, base) = (self.store, self.base);
         let first = self.connected.ordinals.clone();
         self.undo(&first)?;
@@ -147,20 +153,20 @@ impl Pass<'_> {
     /// matter to whoever waits for one.
     fn connect_values(&mut self) -> Result<(), StoreError> {
         let conn = &self.store.conn;
-        let waiting = conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM seaworthy_outbox WHERE masked = 1)")?.query_row([], |row| row.get(0))?;
+        let is_waiting = !self.masked.is_empty();
         for batch in self.base.batches.iter().filter(|batch| !self.base.reset && !batch.table.uniques.is_empty()) {
             for edit in &batch.edits {
                 let key = edit.key(batch.table);
                 let mut values = RowValues { conn, table: batch.table, key: &key, standing: None };
                 for unique in &batch.table.uniques {
-                    let before = if waiting { values.object(unique, |_| None)? } else { None };
+                    let before = if is_waiting { values.object(unique, |_| None)? } else { None };
                     let after = match edit {
                         Edit::Remove(_) => None,
                         Edit::Set(_, cells) | Edit::Put(cells) => {
                             values.object(unique, |at| cells.iter().find(|(column, _)| *column == at).map(|(_, value)| *value))?
                         }
                     };
-                    before.into_iter().chain(after).try_for_each(|object| self.connected.add_object(conn, object))?;
+                    self.connected.add_objects(conn, before.into_iter().chain(after))?;
                 }
             }
         }
@@ -169,45 +175,34 @@ impl Pass<'_> {
 
     /// Makes a transaction's changes again, or masks it.
     fn replay(&mut self, entry: &Pending) -> Result<(), StoreError> {
-        let conn = &self.store.conn;
-        if self.is_held(entry)? {
-            return self.mask(entry);
+        let is_held = entry.after.iter().any(|sequence| self.masked.contains(sequence));
+        let made = if is_held { None } else { changes_made(self.store, entry)? };
+        if !is_held {
+            let undo = made.as_deref().map(|undo| parse_undo(self.store, undo)).transpose()?;
+            self.index(entry, undo.as_ref())?;
         }
-        match changes_made(self.store, entry)? {
-            Some(undo) => {
-                if entry.masked || entry.undo.is_some() || undo != entry.seen.to_changeset() {
-                    const SQL: &str = "UPDATE seaworthy_outbox SET undo = ?2, masked = 0 WHERE ordinal = ?1";
-                    conn.prepare_cached(SQL)?.execute(params![entry.ordinal, undo])?;
-                }
-                if entry.masked {
-                    self.moved.push(entry.ordinal);
-                }
-                self.index(entry, Some(&parse_undo(self.store, &undo)?))
-            }
-            None => {
-                self.index(entry, None)?;
-                self.mask(entry)
-            }
+        if let Some(undo) = &made
+            && (entry.undo.is_some() || *undo != entry.seen.to_changeset())
+        {
+            let sql = "UPDATE seaworthy_outbox SET undo = ?2 WHERE ordinal = ?1";
+            self.store.conn.prepare_cached(sql)?.execute(params![entry.ordinal, undo])?;
         }
+        self.mask(entry, made.is_none())
     }
 
-    /// Whether a transaction that it names is masked and does not end.
-    fn is_held(&self, entry: &Pending) -> Result<bool, StoreError> {
-        let mut masked = self.store.conn.prepare_cached("SELECT ordinal FROM seaworthy_outbox WHERE masked = 1 AND sequence = ?1")?;
-        for sequence in &entry.after {
-            let ordinal: Option<i64> = masked.query_row([sequence.0 as i64], |row| row.get(0)).optional()?;
-            if ordinal.is_some_and(|ordinal| !self.base.ends.contains(&ordinal)) {
-                return Ok(true);
-            }
+    fn mask(&mut self, entry: &Pending, masked: bool) -> Result<(), StoreError> {
+        if masked == entry.masked {
+            return Ok(());
         }
-        Ok(false)
-    }
-
-    fn mask(&mut self, entry: &Pending) -> Result<(), StoreError> {
-        if !entry.masked {
-            self.moved.push(entry.ordinal);
-            self.store.conn.prepare_cached("UPDATE seaworthy_outbox SET masked = 1 WHERE ordinal = ?1")?.execute([entry.ordinal])?;
-        }
+        self.moved.push(entry.ordinal);
+        let sql = if masked {
+            self.masked.insert(entry.sequence);
+            "INSERT INTO seaworthy_masked (ordinal) VALUES (?1)"
+        } else {
+            self.masked.remove(&entry.sequence);
+            "DELETE FROM seaworthy_masked WHERE ordinal = ?1"
+        };
+        self.store.conn.prepare_cached(sql)?.execute([entry.ordinal])?;
         Ok(())
     }
 
@@ -220,13 +215,13 @@ impl Pass<'_> {
         let mut values = touch::of_values(conn, tables, &entry.seen)?;
         values.extend(undo.map(|undo| touch::of_values(conn, tables, undo)).transpose()?.into_iter().flatten());
         self.values.extend(values.iter().map(|touch| touch.object));
-        pending::refresh(conn, entry.ordinal, &entry.seen, values)
+        pending::refresh(conn, entry.ordinal, values)
     }
 }
 
 impl Pending {
     fn load(store: &Store, ordinal: i64) -> Result<Self, StoreError> {
-        const SQL: &str = "SELECT columns, seen, undo, after, masked FROM seaworthy_outbox WHERE ordinal = ?1";
+        const SQL: &str = "SELECT columns, seen, undo, after, sequence, ordinal IN seaworthy_masked FROM seaworthy_outbox WHERE ordinal = ?1";
         let mut statement = store.conn.prepare_cached(SQL)?;
         let read = |row: &rusqlite::Row<'_>| -> Result<Self, StoreError> {
             Ok(Self {
@@ -234,11 +229,25 @@ impl Pending {
                 seen: parse_changes(&row.get::<_, String>(0)?, row.get_ref(1)?.as_blob().unwrap_or_default())?,
                 undo: row.get_ref(2)?.as_blob_or_null().unwrap_or_default().map(|bytes| parse_undo(store, bytes)).transpose()?,
                 after: after_from_text(row.get::<_, Option<String>>(3)?.as_deref()),
-                masked: row.get(4)?,
+                sequence: Sequence(row.get::<_, i64>(4)? as u64),
+                masked: row.get(5)?,
             })
         };
         statement.query_row([ordinal], |row| Ok(read(row)))?
     }
+}
+
+fn masked(conn: &Connection, ends: &BTreeSet<i64>) -> Result<HashSet<Sequence>, StoreError> {
+    const SQL: &str = "SELECT m.ordinal, o.sequence FROM seaworthy_masked AS m JOIN seaworthy_outbox AS o USING (ordinal)";
+    let mut statement = conn.prepare_cached(SQL)?;
+    let mut rows = statement.query([])?;
+    let mut masked = HashSet::new();
+    while let Some(row) = rows.next()? {
+        if !ends.contains(&row.get(0)?) {
+            masked.insert(Sequence(row.get::<_, i64>(1)? as u64));
+        }
+    }
+    Ok(masked)
 }
 
 fn parse_undo(store: &Store, bytes: &[u8]) -> Result<Changes, StoreError> {

@@ -4,6 +4,7 @@ use crate::access::INTERNAL;
 use crate::identity::Identity;
 use crate::live::LiveQueries;
 use crate::outbox::{self, Outbox, PendingWrite};
+use crate::pending::Unindexed;
 use crate::query::Queries;
 use crate::table::{Table, uniques_of};
 use crate::transaction::Open;
@@ -26,6 +27,7 @@ pub struct Store {
     pub(crate) schema_version: u32,
     pub(crate) identity: Identity,
     pub(crate) outbox: Outbox,
+    pub(crate) unindexed: Unindexed,
     pub(crate) last_sequence: Sequence,
     /// Requests whose answers the page has; dropped with the next write.
     pub(crate) acknowledged: Vec<String>,
@@ -65,6 +67,7 @@ impl Store {
             last_sequence: outbox::last_sequence(&conn)?.max(identity.left_through),
             identity,
             outbox,
+            unindexed: Unindexed::load(&conn)?,
             acknowledged: Vec::new(),
             changed: BTreeSet::new(),
             conn,
@@ -111,14 +114,14 @@ impl Store {
 
     /// How many writes wait, and for what.
     pub fn counts(&self) -> Result<Counts, StoreError> {
-        const SQL: &str = "SELECT (SELECT count(*) FROM seaworthy_outbox WHERE masked = 1), (SELECT count(*) FROM seaworthy_rejected WHERE code <> 'discarded')";
+        const SQL: &str = "SELECT (SELECT count(*) FROM seaworthy_masked), (SELECT count(*) FROM seaworthy_rejected WHERE code <> 'discarded')";
         let (blocked, rejected): (i64, i64) = self.conn.prepare_cached(SQL)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(Counts { pending: self.outbox.entries, blocked: blocked as u64, rejected: rejected as u64 })
     }
 
     /// Undecided entries after a sequence, oldest first: at most `max_count`, and no more than `max_bytes` unless the first alone is larger.
     pub fn outbox(&self, after: Sequence, max_count: usize, max_bytes: usize) -> Result<Vec<Transaction>, StoreError> {
-        outbox::load_after(&self.conn, after, max_count, max_bytes)
+        self.outbox.load_after(&self.conn, after, max_count, max_bytes)
     }
 
     /// Every pending write, oldest first.
@@ -141,20 +144,22 @@ impl Store {
 
     /// Persists outcomes. No synced table is touched.
     pub fn record(&mut self, results: &[TransactionResult]) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE seaworthy_outbox SET position = ?2, reject_code = ?3, reject_message = ?4, reject_data = ?5
-            WHERE sequence = ?1 AND position IS NULL";
+        const SQL: &str = "UPDATE seaworthy_outbox SET position = ?2, reject_code = ?3, reject_message = ?4, reject_data = ?5 WHERE ordinal = ?1";
         self.refuse_open()?;
         let transaction = self.conn.unchecked_transaction()?;
+        let last = results.iter().map(|result| result.sequence).max().unwrap_or(Sequence(0));
+        let mut undecided = self.outbox.undecided(&transaction, last)?;
         for result in results {
             let (position, code, message, data) = match &result.outcome {
                 Outcome::Applied { position } | Outcome::Merged { position, .. } => (*position, None, None, None),
                 Outcome::Rejected { position, code, message, data } => (*position, Some(code), Some(message), data.as_ref()),
                 Outcome::RetryLater { .. } | Outcome::Gap { .. } | Outcome::IdentityReused => continue,
             };
+            let Some(ordinal) = undecided.remove(&result.sequence) else { continue };
             let data = data.map(serde_json::to_string).transpose().map_err(|e| StoreError::Corrupt { message: e.to_string() })?;
-            transaction.prepare_cached(SQL)?.execute(params![result.sequence.0 as i64, position.0 as i64, code, message, data])?;
+            transaction.prepare_cached(SQL)?.execute(params![ordinal, position.0 as i64, code, message, data])?;
         }
-        let outbox = self.outbox.reload(&transaction, 0)?;
+        let outbox = self.outbox.after(&transaction, 0)?;
         transaction.commit()?;
         self.outbox = outbox;
         Ok(())
@@ -167,7 +172,7 @@ impl Store {
         self.refuse_open()?;
         let transaction = self.conn.unchecked_transaction()?;
         transaction.prepare_cached(SQL)?.execute([after.0 as i64])?;
-        let outbox = self.outbox.reload(&transaction, 0)?;
+        let outbox = self.outbox.from_start(&transaction)?;
         transaction.commit()?;
         self.outbox = outbox;
         Ok(())
@@ -181,10 +186,10 @@ impl Store {
         let last = outbox::renumber(&transaction)?;
         let identity = Identity { replica: fresh, sent_through: Sequence(0), left_through: Sequence(0), ..self.identity.clone() };
         identity.save(&transaction)?;
-        let outbox = self.outbox.reload(&transaction, 0)?;
+        let (outbox, unindexed) = (self.outbox.from_start(&transaction)?, Unindexed::load(&transaction)?);
         transaction.commit()?;
         self.last_sequence = last;
-        (self.outbox, self.identity) = (outbox, identity);
+        (self.outbox, self.unindexed, self.identity) = (outbox, unindexed, identity);
         Ok(())
     }
 

@@ -29,6 +29,54 @@ impl Touch {
     }
 }
 
+/// Touches in order, each object once.
+pub(crate) fn in_order(mut touches: Vec<Touch>) -> Vec<Touch> {
+    touches.sort_by_key(|touch| (touch.object, touch.change.is_none()));
+    touches.dedup_by_key(|touch| touch.object);
+    touches
+}
+
+/// Touches as an outbox row keeps them: per touch the object as eight bytes, little-endian, the [`code`] of the change
+/// or 0, the number of bytes of `cells`, and these.
+pub(crate) fn pack(touches: &[Touch]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(touches.len() * 11);
+    for touch in touches {
+        let cells = touch.cells.as_deref().unwrap_or_default();
+        bytes.extend(touch.object.to_le_bytes());
+        bytes.extend([touch.change.map_or(0, code), cells.len() as u8]);
+        bytes.extend(cells);
+    }
+    bytes
+}
+
+/// What [`pack`] made.
+pub(crate) fn unpack(mut bytes: &[u8]) -> Vec<Touch> {
+    let mut touches = Vec::new();
+    while let Some((object, rest)) = bytes.split_first_chunk()
+        && let [kind, len, rest @ ..] = rest
+        && let Some((cells, rest)) = rest.split_at_checked(usize::from(*len))
+    {
+        let change = change(*kind);
+        touches.push(Touch { object: i64::from_le_bytes(*object), change, cells: (change == Some(Op::Update)).then(|| cells.to_vec()) });
+        bytes = rest;
+    }
+    touches
+}
+
+/// A change as a number.
+pub(crate) fn code(change: Op) -> u8 {
+    match change {
+        Op::Insert => 1,
+        Op::Update => 2,
+        Op::Delete => 3,
+    }
+}
+
+/// The change that a number stands for.
+pub(crate) fn change(code: u8) -> Option<Op> {
+    [Op::Insert, Op::Update, Op::Delete].into_iter().find(|change| self::code(*change) == code)
+}
+
 /// The object of a row.
 pub(crate) fn row_object<'v>(table: &str, key: impl Iterator<Item = &'v Value>) -> i64 {
     object(&[table], key)

@@ -4,7 +4,7 @@
 use crate::call::{Call, Statement};
 use crate::capture::Capture;
 use crate::outbox::{self, NewEntry};
-use crate::pending::{self, Predecessors};
+use crate::pending::Predecessors;
 use crate::request::{self, Receipt};
 use crate::touch::{self, Touch};
 use crate::{StoreError, answer::Answer, store::Store, whole};
@@ -183,6 +183,10 @@ impl Store {
         }
         if let Some(queued) = entry {
             self.outbox.add(queued.ordinal, queued.sequence);
+            if queued.stored {
+                self.unindexed.clear();
+            }
+            self.unindexed.add(queued.ordinal, queued.sequence, queued.touches);
             self.last_sequence = queued.sequence;
         }
         if open.schema {
@@ -196,7 +200,7 @@ impl Store {
             return Err(StoreError::TransactionTooLarge { what: "bytes", limit: limits::MAX_TRANSACTION_BYTES });
         }
         let changes = Changes::from_changeset(changeset, |name| self.tables.get(name).map(|table| table.column_names())).map_err(refusal)?;
-        let (after, touched, touches) = self.connections(&changes)?;
+        let (after, touches) = self.connections(&changes)?;
         if after.len() > limits::MAX_AFTER {
             return Err(StoreError::TransactionTooLarge { what: "pending writes at once", limit: limits::MAX_AFTER });
         }
@@ -215,24 +219,26 @@ impl Store {
             policy,
             whole: whole.as_deref(),
             committed_at_ms: stamp.now_ms,
-            touched: &touched,
+            touched: &touch::pack(&touches),
         };
         outbox::insert(&self.conn, &entry)?;
-        pending::add(&self.conn, ordinal, &touches)?;
-        Ok(Queued { ordinal, sequence, id: stamp.id })
+        let stored = self.unindexed.is_full();
+        if stored {
+            self.unindexed.store(&self.conn, self.outbox.last_ordinal)?;
+        }
+        Ok(Queued { ordinal, sequence, id: stamp.id, touches, stored })
     }
 
     /// What the changes build on, and what they touch.
-    fn connections(&self, changes: &Changes) -> Result<(Vec<Sequence>, Vec<u8>, Vec<Touch>), StoreError> {
+    fn connections(&self, changes: &Changes) -> Result<(Vec<Sequence>, Vec<Touch>), StoreError> {
         let mut touches = touch::of_rows(changes);
         let builds_on = match self.outbox.entries {
             0 => Predecessors::default(),
-            _ => pending::predecessors(&self.conn, &self.tables, changes, &touches)?,
+            _ => self.unindexed.predecessors(&self.conn, &self.tables, changes, &touches)?,
         };
         touches.extend(builds_on.references);
         touches.extend(touch::of_values(&self.conn, &self.tables, changes)?);
-        let touched = pending::pack(&mut touches);
-        Ok((builds_on.after.into_iter().collect(), touched, touches))
+        Ok((builds_on.after.into_iter().collect(), touch::in_order(touches)))
     }
 
     /// The strictest policy that the changed tables ask for.
@@ -246,6 +252,9 @@ struct Queued {
     ordinal: i64,
     sequence: Sequence,
     id: TransactionId,
+    touches: Vec<Touch>,
+    /// What had not been indexed was.
+    stored: bool,
 }
 
 /// Why a captured changeset cannot be sent.
