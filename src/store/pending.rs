@@ -59,7 +59,7 @@ impl Unindexed {
         if self.touches.is_empty() {
             return Ok(());
         }
-        self.touches.iter().try_for_each(|((_, ordinal), (_, touch))| add(conn, *ordinal, touch))?;
+        add(conn, self.touches.iter().map(|((_, ordinal), (_, touch))| (*ordinal, touch)))?;
         conn.prepare_cached("UPDATE seaworthy_replica SET indexed_through = ?1")?.execute([through])?;
         Ok(())
     }
@@ -130,9 +130,12 @@ fn shown(conn: &Connection, ordinal: i64) -> Result<Option<Sequence>, StoreError
     Ok((sequence > 0 && !masked).then_some(Sequence(sequence as u64)))
 }
 
-fn add(conn: &Connection, ordinal: i64, touch: &Touch) -> Result<(), StoreError> {
+fn add<'t>(conn: &Connection, touches: impl IntoIterator<Item = (i64, &'t Touch)>) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO seaworthy_touches (object, ordinal, change, cells) VALUES (?1, ?2, ?3, ?4)";
-    conn.prepare_cached(SQL)?.execute(params![touch.object, ordinal, touch.change.map(touch::code), touch.cells])?;
+    let mut statement = conn.prepare_cached(SQL)?;
+    for (ordinal, touch) in touches {
+        statement.execute(params![touch.object, ordinal, touch.change.map(touch::code), touch.cells])?;
+    }
     Ok(())
 }
 
@@ -157,7 +160,7 @@ pub(crate) fn refresh(conn: &Connection, ordinal: i64, values: Vec<Touch>) -> Re
     if touches != former {
         remove(conn, ordinal)?;
         conn.prepare_cached("UPDATE seaworthy_outbox SET touched = ?2 WHERE ordinal = ?1")?.execute(params![ordinal, touch::pack(&touches)])?;
-        touches.iter().try_for_each(|touch| add(conn, ordinal, touch))?;
+        add(conn, touches.iter().map(|touch| (ordinal, touch)))?;
     }
     Ok(())
 }

@@ -17,9 +17,10 @@
 //!   as it found them the last time, stand or not as before, and leave and take back the same; and none of `S` finds
 //!   them. So undoing and replaying it around `S` changes nothing, and neither does the order between both.
 //! - This needs the objects of the *new* replay to be among those by which `S` was found. They are compared, and
-//!   so are the masks: if a member of `S` touches a new value, or is masked or shown as it was not before while one
-//!   outside names it in `after`, then `S` grows by those, and everything starts again. Members by `after` bring all
-//!   that depends on them, so a second start is the last unless new values go on appearing.
+//!   so are the masks: if a member of `S` touches a new value, or is masked or shown as it was not before, or ends
+//!   masked, then `S` grows by those outside that touch the value or name the member in `after`, and everything starts
+//!   again. Members by `after` bring all that depends on them, so a second start is the last unless new values go on
+//!   appearing.
 //!
 //! A reset concerns everything, and so does a change of the UNIQUE indexes themselves.
 
@@ -74,9 +75,9 @@ pub(crate) fn rebase(store: &Store, base: &NewBase<'_>) -> Result<Rebased, Store
     }
     loop {
         conn.prepare_cached("SAVEPOINT rebase")?.raw_execute()?;
-        let Pass { moved, values, rebased, .. } = Pass::run(store, base, &mut connected)?;
+        let Pass { turned, values, rebased, .. } = Pass::run(store, base, &mut connected)?;
         let known = connected.ordinals.len();
-        connected.add_affected(conn, &moved)?;
+        connected.add_affected(conn, &turned)?;
         connected.add_objects(conn, values)?;
         if connected.ordinals.len() == known {
             conn.prepare_cached("RELEASE rebase")?.raw_execute()?;
@@ -99,8 +100,8 @@ struct Pass<'a> {
     store: &'a Store,
     base: &'a NewBase<'a>,
     connected: &'a mut Connected,
-    /// The entries whose masks changed.
-    moved: Vec<i64>,
+    /// The entries whose masks changed, or went with them.
+    turned: Vec<i64>,
     /// The UNIQUE values that replayed entries touch.
     values: Vec<i64>,
     /// The numbers of the entries that are masked and do not end.
@@ -111,7 +112,7 @@ struct Pass<'a> {
 impl<'a> Pass<'a> {
     fn run(store: &'a Store, base: &'a NewBase<'a>, connected: &'a mut Connected) -> Result<Self, StoreError> {
         let masked = masked(&store.conn, base.ends)?;
-        let mut pass = Self { store, base, connected, moved: Vec::new(), values: Vec::new(), masked, rebased: Rebased::default() };
+        let mut pass = Self { store, base, connected, turned: Vec::new(), values: Vec::new(), masked, rebased: Rebased::default() };
         pass.take_up()?;
         Ok(pass)
     }
@@ -142,6 +143,9 @@ impl<'a> Pass<'a> {
             let entry = Pending::load(store, *ordinal)?;
             self.rebased.moved += 1;
             self.rebased.changed.extend(entry.seen.tables.iter().map(|table| table.name.clone()));
+            if entry.masked && self.base.ends.contains(ordinal) {
+                self.turned.push(*ordinal);
+            }
             if !entry.masked {
                 apply::past_triggers(&store.conn, &apply::backward(entry.undo.as_ref().unwrap_or(&entry.seen), &store.tables), &store.triggers.local)?;
             }
@@ -175,17 +179,15 @@ impl<'a> Pass<'a> {
 
     /// Makes a transaction's changes again, or masks it.
     fn replay(&mut self, entry: &Pending) -> Result<(), StoreError> {
-        let is_held = entry.after.iter().any(|sequence| self.masked.contains(sequence));
-        let made = if is_held { None } else { changes_made(self.store, entry)? };
-        if !is_held {
-            let undo = made.as_deref().map(|undo| parse_undo(self.store, undo)).transpose()?;
-            self.index(entry, undo.as_ref())?;
+        const SQL: &str = "UPDATE seaworthy_outbox SET undo = ?2 WHERE ordinal = ?1";
+        if entry.after.iter().any(|sequence| self.masked.contains(sequence)) {
+            return self.mask(entry, true);
         }
-        if let Some(undo) = &made
-            && (entry.undo.is_some() || *undo != entry.seen.to_changeset())
-        {
-            let sql = "UPDATE seaworthy_outbox SET undo = ?2 WHERE ordinal = ?1";
-            self.store.conn.prepare_cached(sql)?.execute(params![entry.ordinal, undo])?;
+        let made = changes_made(self.store, entry)?;
+        let undo = made.as_deref().map(|undo| parse_undo(self.store, undo)).transpose()?;
+        self.index(entry, undo.as_ref())?;
+        if let Some(undo) = made.as_ref().filter(|undo| entry.undo.is_some() || **undo != entry.seen.to_changeset()) {
+            self.store.conn.prepare_cached(SQL)?.execute(params![entry.ordinal, undo])?;
         }
         self.mask(entry, made.is_none())
     }
@@ -194,7 +196,7 @@ impl<'a> Pass<'a> {
         if masked == entry.masked {
             return Ok(());
         }
-        self.moved.push(entry.ordinal);
+        self.turned.push(entry.ordinal);
         let sql = if masked {
             self.masked.insert(entry.sequence);
             "INSERT INTO seaworthy_masked (ordinal) VALUES (?1)"
@@ -269,14 +271,9 @@ fn changes_made(store: &Store, entry: &Pending) -> Result<Option<Vec<u8>>, Store
     };
     let made = if stands { Some(capture.changeset()?) } else { None };
     drop(capture);
-    finish_replay(conn, stands)?;
-    Ok(made)
-}
-
-fn finish_replay(conn: &Connection, stands: bool) -> Result<(), StoreError> {
     if !stands {
         conn.prepare_cached("ROLLBACK TO replay")?.raw_execute()?;
     }
     conn.prepare_cached("RELEASE replay")?.raw_execute()?;
-    Ok(())
+    Ok(made)
 }

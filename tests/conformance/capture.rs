@@ -1,6 +1,6 @@
 //! Scenarios 1 to 3: the queue holds exactly what stayed.
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, rejected};
 use seaworthy_store::Call;
 
 #[test]
@@ -71,6 +71,29 @@ fn replace_ignore_and_upsert_are_captured_by_their_effect() {
         assert_eq!(f.last_changes(), ["delete todos b", "insert todos c"], "REPLACE evicts another row through UNIQUE");
         f.exec(&["UPDATE OR REPLACE todos SET slug = 's' WHERE id = 'c'"]);
         assert_eq!(f.last_changes(), ["delete todos a", "update todos c slug:t>s"]);
+    }
+}
+
+#[test]
+fn rows_that_replace_evicts_are_captured_with_all_that_hangs_on_them() {
+    for (recursive, fired) in [("OFF", false), ("ON", true)] {
+        let mut f = Fixture::new();
+        f.exec(&["CREATE TRIGGER leave AFTER DELETE ON todos BEGIN INSERT INTO lists VALUES ('left-' || old.id, ''); END"]);
+        f.exec(&[&format!("PRAGMA recursive_triggers = {recursive}"), "INSERT INTO todos (id, title, slug) VALUES ('a', 'A', 's'), ('b', 'B', 't')"]);
+        f.exec(&["INSERT INTO notes VALUES ('n', 'b')"]);
+        f.exec(&["UPDATE OR REPLACE todos SET slug = 't', title = 'A2' WHERE id = 'a'"]);
+        let mut expected = vec!["*delete notes n", "delete todos b", "update todos a title:A>A2 slug:s>t"];
+        expected.extend(fired.then_some("*insert lists left-b"));
+        expected.sort_unstable();
+        assert_eq!(f.last_changes(), expected, "SQLite runs delete triggers for evicted rows only where triggers are recursive");
+        // A remote row moves all of it: taken back, and made again.
+        let rows = f.todos(&[("a", "theirs")], &[]);
+        assert_eq!(f.checkpoint(&[rows]).moved, 3);
+        assert_eq!(f.rows("SELECT id || title || slug FROM todos"), ["aA2t"]);
+        (1..=3).for_each(|sequence| f.decide(sequence, rejected));
+        f.checkpoint(&[]);
+        assert_eq!(f.titles(), ["a=theirs"]);
+        assert!(f.rows("SELECT id FROM notes UNION SELECT id FROM lists").is_empty());
     }
 }
 

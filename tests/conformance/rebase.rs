@@ -1,6 +1,7 @@
 //! Scenario 21 and the definition of rebase: the last checkpoint, plus what is pending and can stand.
 
 use crate::fixture::{Fixture, applied};
+use seaworthy_protocol::Rows;
 
 #[test]
 fn unrelated_remote_rows_appear_although_writes_are_pending() {
@@ -53,6 +54,29 @@ fn an_edit_whose_row_left_is_masked_with_those_that_build_on_it_and_comes_back()
     f.checkpoint(&[back]);
     assert_eq!(f.titles(), ["a=A2", "b=B3", "c=C"]);
     assert_eq!(f.store.counts().unwrap().blocked, 0);
+}
+
+#[test]
+fn what_was_masked_with_another_stands_again_when_that_one_is_rejected() {
+    let mut f = Fixture::new();
+    f.exec(&["CREATE UNIQUE INDEX names ON lists (name)"]);
+    let rows = f.todos(&[("t", "T")], &[]);
+    f.checkpoint(&[rows]);
+    f.exec(&["INSERT INTO lists VALUES ('mine', 'Home')"]);
+    f.exec(&["UPDATE todos SET list_id = 'mine'"]);
+    let list = |id: &str| Rows {
+        table: "lists".into(),
+        columns: vec!["id".into(), "name".into()],
+        key: vec!["id".into()],
+        rows: vec![vec![id.into(), "Home".into()]],
+        gone: vec![],
+    };
+    f.checkpoint(&[list("theirs")]);
+    assert_eq!(f.store.counts().unwrap().blocked, 2);
+    f.decide(1, crate::fixture::rejected);
+    assert_eq!(f.checkpoint(&[]).rejected.len(), 1);
+    assert_eq!(f.store.counts().unwrap().blocked, 0);
+    assert_eq!(f.rows("SELECT list_id FROM todos"), ["mine"], "until the server says that it depends on the rejected one");
 }
 
 #[test]
