@@ -72,7 +72,7 @@ impl Outbox {
         const SQL: &str = "SELECT (SELECT count(*) FROM seaworthy_outbox), max(indexed_through, coalesce((SELECT max(ordinal) FROM seaworthy_outbox), 0))
             FROM seaworthy_replica";
         let (entries, last_ordinal): (i64, i64) = conn.query_row(SQL, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Self { entries: entries as u64, last_ordinal, ..Self::default() }.from_start(conn)
+        Self { entries: entries as u64, last_ordinal, ..Self::default() }.renewed(conn)
     }
 
     /// The queue as the database has it now, after entries were decided, and this many have left.
@@ -91,7 +91,7 @@ impl Outbox {
     }
 
     /// The same where decided entries may have become undecided.
-    pub fn from_start(&self, conn: &Connection) -> Result<Self, StoreError> {
+    pub fn renewed(&self, conn: &Connection) -> Result<Self, StoreError> {
         Self { undecided_from: 0, ..self.clone() }.after(conn, 0)
     }
 

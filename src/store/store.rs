@@ -172,7 +172,7 @@ impl Store {
         self.refuse_open()?;
         let transaction = self.conn.unchecked_transaction()?;
         transaction.prepare_cached(SQL)?.execute([after.0 as i64])?;
-        let outbox = self.outbox.from_start(&transaction)?;
+        let outbox = self.outbox.renewed(&transaction)?;
         transaction.commit()?;
         self.outbox = outbox;
         Ok(())
@@ -186,7 +186,7 @@ impl Store {
         let last = outbox::renumber(&transaction)?;
         let identity = Identity { replica: fresh, sent_through: Sequence(0), left_through: Sequence(0), ..self.identity.clone() };
         identity.save(&transaction)?;
-        let (outbox, unindexed) = (self.outbox.from_start(&transaction)?, Unindexed::load(&transaction)?);
+        let (outbox, unindexed) = (self.outbox.renewed(&transaction)?, Unindexed::load(&transaction)?);
         transaction.commit()?;
         self.last_sequence = last;
         (self.outbox, self.unindexed, self.identity) = (outbox, unindexed, identity);
