@@ -56,6 +56,17 @@ fn an_edit_whose_row_left_is_masked_with_those_that_build_on_it_and_comes_back()
     assert_eq!(f.store.counts().unwrap().blocked, 0);
 }
 
+/// Lists that all have the same name, which is UNIQUE.
+fn homes(ids: &[&str], gone: &[&str]) -> Rows {
+    Rows {
+        table: "lists".into(),
+        columns: vec!["id".into(), "name".into()],
+        key: vec!["id".into()],
+        rows: ids.iter().map(|id| vec![(*id).into(), "Home".into()]).collect(),
+        gone: gone.iter().map(|id| vec![(*id).into()]).collect(),
+    }
+}
+
 #[test]
 fn what_was_masked_with_another_stands_again_when_that_one_is_rejected() {
     let mut f = Fixture::new();
@@ -64,19 +75,60 @@ fn what_was_masked_with_another_stands_again_when_that_one_is_rejected() {
     f.checkpoint(&[rows]);
     f.exec(&["INSERT INTO lists VALUES ('mine', 'Home')"]);
     f.exec(&["UPDATE todos SET list_id = 'mine'"]);
-    let list = |id: &str| Rows {
-        table: "lists".into(),
-        columns: vec!["id".into(), "name".into()],
-        key: vec!["id".into()],
-        rows: vec![vec![id.into(), "Home".into()]],
-        gone: vec![],
-    };
-    f.checkpoint(&[list("theirs")]);
+    f.checkpoint(&[homes(&["theirs"], &[])]);
     assert_eq!(f.store.counts().unwrap().blocked, 2);
     f.decide(1, crate::fixture::rejected);
     assert_eq!(f.checkpoint(&[]).rejected.len(), 1);
     assert_eq!(f.store.counts().unwrap().blocked, 0);
     assert_eq!(f.rows("SELECT list_id FROM todos"), ["mine"], "until the server says that it depends on the rejected one");
+}
+
+#[test]
+fn what_waits_for_a_value_stands_again_when_one_that_frees_it_does() {
+    let mut f = Fixture::new();
+    f.exec(&["CREATE UNIQUE INDEX names ON lists (name)"]);
+    let with_slug = |f: &Fixture, slug: &str| {
+        let mut rows = f.todos(&[("a", "A")], &[]);
+        rows.columns.push("slug".into());
+        rows.rows[0].push(slug.into());
+        rows
+    };
+    let rows = with_slug(&f, "s");
+    f.checkpoint(&[rows]);
+    f.exec(&["INSERT INTO lists VALUES ('mine', 'Home')"]);
+    f.exec(&["UPDATE todos SET list_id = 'mine', slug = NULL"]);
+    f.exec(&["INSERT INTO todos (id, title, slug) VALUES ('b', 'B', 'u')"]);
+    f.checkpoint(&[homes(&["theirs"], &[])]);
+    assert_eq!(f.store.counts().unwrap().blocked, 2, "the list, and the todo that was put into it");
+    let rows = with_slug(&f, "u");
+    f.checkpoint(&[rows]);
+    assert_eq!(f.store.counts().unwrap().blocked, 3, "the value is taken, as long as the todo cannot give it up");
+    f.checkpoint(&[homes(&[], &["theirs"])]);
+    assert_eq!(f.store.counts().unwrap().blocked, 0);
+    assert_eq!(f.rows("SELECT id || coalesce(slug, '-') FROM todos ORDER BY id"), ["a-", "bu"]);
+}
+
+#[test]
+fn a_value_that_only_a_later_write_frees_is_taken_for_an_earlier_one() {
+    let mut f = Fixture::new();
+    f.exec(&["CREATE UNIQUE INDEX places ON todos (done, title)"]);
+    let rows = f.todos(&[("a", "first"), ("b", "second")], &[]);
+    f.checkpoint(&[rows]);
+    let places = |f: &Fixture, a: i64, b: i64| {
+        let mut rows = f.todos(&[("a", "first"), ("b", "second")], &[]);
+        (rows.rows[0][2], rows.rows[1][2]) = (a.into(), b.into());
+        rows
+    };
+    let rows = places(&f, 1, 2);
+    f.checkpoint(&[rows]);
+    f.exec(&["UPDATE todos SET title = 'second' WHERE id = 'a'"]);
+    f.exec(&["UPDATE todos SET title = 'third' WHERE id = 'b'"]);
+    // Both are in the same place now, and only the second write makes room there for the first.
+    let mut rows = places(&f, 2, 2);
+    rows.rows.truncate(1);
+    assert_eq!(f.checkpoint(&[rows]).moved, 2);
+    assert_eq!(f.titles(), ["a=first", "b=third"]);
+    assert_eq!(f.store.counts().unwrap().blocked, 1);
 }
 
 #[test]
