@@ -103,7 +103,7 @@ impl Unindexed {
         // With `object = ?1` SQLite would compile it anew for every value, since it plans ORDER BY by it.
         const SQL: &str = "SELECT ordinal, change, cells FROM seaworthy_touches WHERE object BETWEEN ?1 AND ?1 ORDER BY object DESC, ordinal DESC";
         for (_, (sequence, touch)) in self.touches.range((object, i64::MIN)..=(object, i64::MAX)).rev() {
-            if visit(*sequence, touch) {
+            if sequence.0 > 0 && visit(*sequence, touch) {
                 return Ok(());
             }
         }

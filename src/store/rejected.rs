@@ -85,20 +85,17 @@ impl Store {
 
     /// What became of a transaction, also after a reload.
     pub fn fate(&self, id: TransactionId) -> Result<Fate, StoreError> {
-        const CONFIRMED: &str = "SELECT EXISTS (SELECT 1 FROM seaworthy_confirmed WHERE id = ?1)";
+        const CONFIRMED: &str = "SELECT 1 FROM seaworthy_confirmed WHERE id = ?1";
         // There is no index over the ids of what is pending. What one asks about is most often new.
-        const PENDING: &str = "SELECT EXISTS (SELECT 1 FROM seaworthy_outbox WHERE id = ?1 ORDER BY ordinal DESC)";
+        const PENDING: &str = "SELECT 1 FROM seaworthy_outbox WHERE id = ?1 ORDER BY ordinal DESC";
         if let Some(write) = find(&self.conn, id)? {
             return Ok(Fate::Rejected { write: Box::new(write) });
         }
-        let holds = |sql: &str| -> Result<bool, StoreError> { Ok(self.conn.prepare_cached(sql)?.query_row([id.0], |row| row.get(0))?) };
-        Ok(if holds(CONFIRMED)? {
-            Fate::Confirmed
-        } else if holds(PENDING)? {
-            Fate::Pending
-        } else {
-            Fate::Unknown
-        })
+        if self.conn.prepare_cached(CONFIRMED)?.exists([id.0])? {
+            return Ok(Fate::Confirmed);
+        }
+        let pending = self.conn.prepare_cached(PENDING)?.exists([id.0])?;
+        Ok(if pending { Fate::Pending } else { Fate::Unknown })
     }
 }
 
