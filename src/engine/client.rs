@@ -121,6 +121,7 @@ impl Client {
         match input {
             Input::Online(wanted) => self.set_wanted(now, wanted),
             Input::Token(token) => self.take_token(now, token),
+            Input::Adopt => self.adopt(),
             Input::Connected => self.opened(now),
             Input::Frame(frame) => self.socket_frame(now, frame),
             Input::Malformed => self.socket_malformed(now),

@@ -3,7 +3,7 @@
 //! Both sides say their version before anything else, so that whoever is too old can be told. A token
 //! travels here or in a header, never in an address.
 
-use crate::{Cursor, Epoch, ReplicaId, Sequence};
+use crate::{Cursor, Epoch, Position, ReplicaId, Sequence};
 use serde::{Deserialize, Serialize};
 
 /// Opens a WebSocket: who is there, and what it has.
@@ -37,6 +37,9 @@ pub struct Welcome {
     pub subject: String,
     /// The last sequence of this replica that the server has decided; 0 if none.
     pub last_sequence: Sequence,
+    /// No copy that the server may be restored from lies below: what was confirmed up to here will not be forgotten.
+    #[serde(default)]
+    pub durable_through: Position,
     /// How long the token still holds, in milliseconds.
     pub token_expires_in_ms: u64,
 }

@@ -98,6 +98,7 @@ fn server_samples() -> Vec<(&'static str, ServerFrame)> {
         issuer: "https://issuer.example".into(),
         subject: "alice".into(),
         last_sequence: Sequence(6),
+        durable_through: Position(3),
         token_expires_in_ms: 3_600_000,
     };
     vec![

@@ -5,7 +5,7 @@ use super::storage::Work;
 use super::timing::TOKEN_TIMEOUT_MS;
 use super::{Client, Connection, FetchLink, Mode, Output, Source, StatusError, User, timing};
 use crate::Millis;
-use seaworthy_protocol::{ErrorCode, ErrorFrame, ServerFrame, Welcome, limits};
+use seaworthy_protocol::{ErrorCode, ErrorFrame, Sequence, ServerFrame, Welcome, limits};
 
 impl Client {
     pub(super) fn set_wanted(&mut self, now: Millis, wanted: bool) {
@@ -24,6 +24,7 @@ impl Client {
     }
 
     pub(super) fn take_token(&mut self, now: Millis, token: Option<String>) {
+        self.note_who_writes(token.is_none());
         let error = token.as_ref().filter(|token| token.len() > limits::MAX_TOKEN_BYTES).map(|_| StatusError::token_too_long());
         let token = token.filter(|_| error.is_none());
         let (had_one, has_one) = (self.token.usable(now).is_some(), token.is_some());
@@ -34,6 +35,26 @@ impl Client {
             Mode::Asking { .. } | Mode::Stopped(_) => self.connect(now),
             Mode::Waiting { .. } if !had_one => self.connect(now),
             Mode::Waiting { .. } | Mode::Socket(_) | Mode::Fetch(_) => {}
+        }
+    }
+
+    /// What is written while nobody is signed in is nobody's, until somebody adopts it.
+    fn note_who_writes(&mut self, nobody: bool) {
+        let replica = &self.replica;
+        if replica.user.is_none() && replica.anonymous != nobody && (nobody || !replica.has_undecided()) {
+            self.ask_storage(Work::Mark, Output::MarkAnonymous(nobody));
+        }
+    }
+
+    pub(super) fn adopt(&mut self) {
+        if self.replica.is_unclaimed() {
+            self.ask_storage(Work::Adopt, Output::MarkAnonymous(false));
+        }
+    }
+
+    pub(super) fn adopted(&mut self, now: Millis) {
+        if let Mode::Stopped(Connection::NeedsAdopt) = self.mode {
+            self.start(now);
         }
     }
 
@@ -49,7 +70,9 @@ impl Client {
     }
 
     fn connect(&mut self, now: Millis) {
-        if self.socket_failures >= timing::SOCKET_FAILURES {
+        if self.replica.is_unclaimed() {
+            self.stop(Connection::NeedsAdopt, Some(StatusError::needs_adopt()));
+        } else if self.socket_failures >= timing::SOCKET_FAILURES {
             let probe_at = self.next_probe(now);
             self.mode = Mode::Fetch(FetchLink::new(now, probe_at));
         } else {
@@ -117,8 +140,12 @@ impl Client {
         self.error = None;
         if self.replica.user.is_none() {
             self.bind(user);
-        } else if self.replica.awaiting_checkpoint && welcome.last_sequence.0.saturating_add(1) < self.replica.first_undecided.0 {
+        } else if self.replica.is_ahead_of(welcome.last_sequence) {
             self.forget_outcomes(welcome.last_sequence, None);
+        }
+        // Behind what was forgotten: that is no longer to be released.
+        if self.replica.kept_through > Sequence(0) {
+            self.emit(Output::Release { through: welcome.durable_through });
         }
     }
 
@@ -133,7 +160,7 @@ impl Client {
             self.ask(now);
         } else if is(ErrorCode::WrongUser) && self.replica.user.is_none() {
             // Somebody else said hello with it once and never heard the welcome. Nothing was pushed under this name.
-            self.ask_storage(Work::NewIdentity, Output::NewIdentity);
+            self.take_new_identity();
         } else if is(ErrorCode::WrongUser) {
             self.stop(Connection::UserChanged, Some(StatusError::user_changed()));
         } else if is(ErrorCode::UpgradeRequired) {

@@ -12,6 +12,8 @@ pub enum Input {
     /// Answers [`super::Output::NeedToken`]; also given unasked when the application has a new one. `None`: nobody is signed in.
     /// An application that failed to get a token gives nothing, and is asked again later.
     Token(Option<String>),
+    /// What was written while nobody was signed in belongs to the user of the token at hand.
+    Adopt,
     /// The WebSocket of the last [`super::Output::Connect`] is open.
     Connected,
     /// A frame came over the WebSocket.
@@ -35,7 +37,7 @@ pub enum Input {
     /// Answers [`super::Output::LoadOutbox`], oldest first.
     Outbox(Vec<Transaction>),
     /// Answers [`super::Output::Record`], [`super::Output::ForgetOutcomes`], [`super::Output::Apply`],
-    /// [`super::Output::BindUser`] and [`super::Output::NewIdentity`]: what the store knows now.
+    /// [`super::Output::MarkAnonymous`], [`super::Output::BindUser`] and [`super::Output::NewIdentity`]: what the store knows now.
     Stored(ReplicaState),
     /// The last storage output failed and changed nothing. The engine disconnects and tries again with back-off.
     StorageFailed,
@@ -57,6 +59,7 @@ impl Input {
         match self {
             Self::Online(_) => "Online",
             Self::Token(_) => "Token",
+            Self::Adopt => "Adopt",
             Self::Connected => "Connected",
             Self::Frame(_) => "Frame",
             Self::Malformed => "Malformed",

@@ -2,7 +2,7 @@
 
 use super::{Status, User};
 use crate::Millis;
-use seaworthy_protocol::{Checkpoint, ClientFrame, Rows, Sequence, Transaction, TransactionResult};
+use seaworthy_protocol::{Checkpoint, ClientFrame, Position, Rows, Sequence, Transaction, TransactionResult};
 
 #[cfg(doc)]
 use super::Input;
@@ -50,7 +50,7 @@ pub enum Output {
     /// Persist outcomes. Touches no synced table. Answered by [`Input::Stored`].
     Record(Vec<TransactionResult>),
     /// The server has no record of what it decided after this sequence: it was restored, or is another one. Make those entries
-    /// undecided again. Answered by [`Input::Stored`].
+    /// undecided again, and list those that are kept as lost with the next checkpoint that resets. Answered by [`Input::Stored`].
     ForgetOutcomes {
         /// The last sequence whose outcome stands.
         after: Sequence,
@@ -62,10 +62,17 @@ pub enum Output {
         /// The checkpoint.
         checkpoint: Checkpoint,
     },
+    /// What was confirmed up to here need not be kept any longer. No answer.
+    Release {
+        /// As the server has announced.
+        through: Position,
+    },
+    /// Persist whether what is written while there is no user is nobody's. Answered by [`Input::Stored`].
+    MarkAnonymous(bool),
     /// Bind the database to its user. Answered by [`Input::Stored`].
     BindUser(User),
-    /// Give everything in the outbox to a new replica id, numbered from 1. It is asked for only while all of it is undecided.
-    /// Answered by [`Input::Stored`].
+    /// Give everything in the outbox to a new replica id, numbered from 1 and undecided. What the server has decided under a
+    /// former one it knows by the transaction's id, and answers the same again. Answered by [`Input::Stored`].
     NewIdentity,
     /// Give [`Input::Tick`] at this moment. Replaces any former wish.
     WakeAt(Millis),

@@ -28,8 +28,6 @@ enum Stage {
         deadline: Millis,
         fetch: Option<u32>,
     },
-    /// Nothing more can be pushed under this replica's name. It takes a new one when no entry waits for a checkpoint.
-    Held,
 }
 
 /// What ended a batch early.
@@ -48,7 +46,7 @@ impl Push {
 
     /// The transport is gone. What was under way is sent again; a pause that the server asked for holds.
     pub(super) fn forget_flight(&mut self) {
-        if matches!(self.stage, Stage::InFlight { .. } | Stage::Held) {
+        if matches!(self.stage, Stage::InFlight { .. }) {
             self.stage = Stage::Idle;
         }
     }
@@ -65,7 +63,7 @@ impl Push {
     /// When something is to be done about it.
     pub(super) fn deadline(&self) -> Option<Millis> {
         match self.stage {
-            Stage::Idle | Stage::Held => None,
+            Stage::Idle => None,
             Stage::Paused { until } => Some(until),
             Stage::InFlight { deadline, .. } => Some(deadline),
         }
@@ -86,16 +84,10 @@ impl Client {
     /// Loads the next batch if one may be sent now.
     pub(super) fn push_next(&mut self, now: Millis) {
         self.push.end_pause(now);
-        let from = self.replica.first_undecided;
-        if self.work.is_some() || !self.is_linked() || from > self.replica.last_sequence {
+        if self.work.is_some() || !self.is_linked() || !self.replica.has_undecided() || !matches!(self.push.stage, Stage::Idle) {
             return;
         }
-        match self.push.stage {
-            Stage::Idle => {}
-            Stage::Held if !self.replica.awaiting_checkpoint => return self.ask_storage(Work::NewIdentity, Output::NewIdentity),
-            Stage::Held | Stage::Paused { .. } | Stage::InFlight { .. } => return,
-        }
-        let after = Sequence(from.0.saturating_sub(1));
+        let after = Sequence(self.replica.first_undecided.0.saturating_sub(1));
         let load = Output::LoadOutbox { after, max_count: limits::MAX_PUSH_TRANSACTIONS, max_bytes: limits::MAX_PUSH_BYTES };
         self.ask_storage(Work::Load, load);
     }
@@ -161,7 +153,7 @@ impl Client {
                 self.forget_outcomes(Sequence(expected.0.saturating_sub(1)), Some(expected));
             }
             Tail::Gap { .. } => self.push.pause(now, 0, &mut self.random),
-            Tail::IdentityReused => self.push.stage = Stage::Held,
+            Tail::IdentityReused => self.take_new_identity(),
         }
     }
 
@@ -172,8 +164,13 @@ impl Client {
     /// What the server has forgotten is undecided again, where we still hold it.
     pub(super) fn forgotten(&mut self, expected: Option<Sequence>) {
         if expected.is_some_and(|expected| expected < self.replica.first_undecided) {
-            self.push.stage = Stage::Held;
+            self.take_new_identity();
         }
+    }
+
+    /// The server knows this replica id otherwise than we do: this database, or the server's, is a copy.
+    pub(super) fn take_new_identity(&mut self) {
+        self.ask_storage(Work::NewIdentity, Output::NewIdentity);
     }
 }
 

@@ -18,6 +18,8 @@ pub struct ReplicaState {
     pub replica: ReplicaId,
     /// The user that it is bound to, once the server has said so.
     pub user: Option<User>,
+    /// The application has said that nobody is signed in, and no user has taken over what was written then.
+    pub anonymous: bool,
     /// The application's schema version.
     pub schema_version: u32,
     /// The last checkpoint.
@@ -28,4 +30,23 @@ pub struct ReplicaState {
     pub last_sequence: Sequence,
     /// Whether entries with a recorded outcome wait for a checkpoint.
     pub awaiting_checkpoint: bool,
+    /// The highest confirmed sequence that is kept in case the server forgets it; 0 if none.
+    pub kept_through: Sequence,
+}
+
+impl ReplicaState {
+    /// Whether something waits to be decided.
+    pub(super) fn has_undecided(&self) -> bool {
+        self.first_undecided <= self.last_sequence
+    }
+
+    /// Whether it holds writes of somebody who was not signed in, which nobody has adopted.
+    pub(super) fn is_unclaimed(&self) -> bool {
+        self.user.is_none() && self.anonymous && self.has_undecided()
+    }
+
+    /// Whether a server that has decided no more than `last` has forgotten what it told us.
+    pub(super) fn is_ahead_of(&self, last: Sequence) -> bool {
+        self.kept_through > last || self.awaiting_checkpoint && self.first_undecided > last.next()
+    }
 }

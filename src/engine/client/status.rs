@@ -29,12 +29,14 @@ pub enum Connection {
     UpgradeRequired,
     /// The token names another user than the database belongs to. The queue is kept.
     UserChanged,
+    /// Somebody is signed in, and what was written before waits to be adopted. Nothing is sent.
+    NeedsAdopt,
 }
 
 /// A failure that the application may show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusError {
-    /// Stable: a protocol [`seaworthy_protocol::ErrorCode`], or `network`, `not_seaworthy`, `storage`, `user_changed`.
+    /// Stable: a protocol [`seaworthy_protocol::ErrorCode`], or `network`, `not_seaworthy`, `storage`, `user_changed`, `needs_adopt`.
     pub code: String,
     /// What to do.
     pub message: String,
@@ -81,7 +83,11 @@ impl StatusError {
     }
 
     pub(super) fn user_changed() -> Self {
-        Self::new("user_changed", "This database belongs to another user. Sign in as that user, or open a database of your own.")
+        Self::new("user_changed", "This database belongs to another user. Call db.switchUser() to open the one of who is signed in, or sign in as its user. What is pending is kept.")
+    }
+
+    pub(super) fn needs_adopt() -> Self {
+        Self::new("needs_adopt", "What was written while nobody was signed in is not sent yet. Call db.adopt() to give it to who is signed in now, or db.switchUser({ discardPending: true }) to drop it.")
     }
 
     pub(super) fn of_frame(frame: ErrorFrame) -> Self {

@@ -10,6 +10,8 @@ use seaworthy_protocol::{Checkpoint, Cursor, Position, Sequence};
 pub(super) enum Work {
     Load,
     Bind,
+    Mark,
+    Adopt,
     Record {
         lowest: Option<Position>,
         tail: Tail,
@@ -31,6 +33,7 @@ impl Work {
         match self {
             Self::Load => "LoadOutbox",
             Self::Bind => "BindUser",
+            Self::Mark | Self::Adopt => "MarkAnonymous",
             Self::Record { .. } => "Record",
             Self::Settle { .. } | Self::Apply => "Apply",
             Self::Forget { .. } => "ForgetOutcomes",
@@ -69,7 +72,8 @@ impl Client {
     pub(super) fn stored(&mut self, now: Millis, replica: ReplicaState) {
         self.replica = replica;
         match self.work.take() {
-            None | Some(Work::Load | Work::Bind) => {}
+            None | Some(Work::Load | Work::Bind | Work::Mark) => {}
+            Some(Work::Adopt) => self.adopted(now),
             Some(Work::Record { lowest, tail }) => self.recorded(now, lowest, tail),
             Some(Work::Settle { tail }) => self.follow(now, tail),
             Some(Work::Apply) => {

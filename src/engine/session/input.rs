@@ -22,6 +22,8 @@ pub struct Admission {
     pub epoch: Epoch,
     /// The last sequence decided; 0 if none.
     pub last_sequence: Sequence,
+    /// What no restored copy of the database will lack.
+    pub durable_through: Position,
 }
 
 /// Rows up to a checkpoint, as storage read them in one snapshot.

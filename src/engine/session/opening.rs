@@ -121,6 +121,7 @@ impl Session {
             issuer: user.issuer,
             subject: user.subject,
             last_sequence: self.last_sequence,
+            durable_through: admission.durable_through,
             token_expires_in_ms: self.token_ends_at.since(now),
         })));
     }

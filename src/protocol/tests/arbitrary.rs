@@ -178,15 +178,16 @@ fn rows() -> impl Strategy<Value = Rows> {
 }
 
 pub fn server_frame() -> impl Strategy<Value = ServerFrame> {
-    let welcome = (any::<u16>(), id(), any::<String>(), any::<String>(), counter(), counter());
+    let welcome = (any::<u16>(), id(), any::<String>(), any::<String>(), counter(), counter(), counter());
     let results = vec((counter(), outcome()).prop_map(|(sequence, outcome)| TransactionResult { sequence: Sequence(sequence), outcome }), 0..5);
     prop_oneof![
-        welcome.prop_map(|(protocol, epoch, issuer, subject, last_sequence, token_expires_in_ms)| ServerFrame::Welcome(Welcome {
+        welcome.prop_map(|(protocol, epoch, issuer, subject, last_sequence, durable_through, token_expires_in_ms)| ServerFrame::Welcome(Welcome {
             protocol,
             epoch: Epoch(epoch),
             issuer,
             subject,
             last_sequence: Sequence(last_sequence),
+            durable_through: Position(durable_through),
             token_expires_in_ms
         })),
         results.prop_map(|results| ServerFrame::Results(Results { results })),

@@ -50,6 +50,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => any::<bool>().prop_map(|on| Step::Give(Input::Online(on))),
         3 => prop::option::weighted(0.9, "[a-z]{1,4}").prop_map(|token| Step::Give(Input::Token(token))),
+        1 => Just(Step::Give(Input::Adopt)),
         4 => Just(Step::Give(Input::Connected)),
         8 => frame().prop_map(|frame| Step::Give(Input::Frame(frame))),
         1 => Just(Step::Give(Input::Malformed)),

@@ -161,3 +161,84 @@ fn a_database_of_nobody_whose_name_the_server_gave_to_somebody_takes_another() {
     rig.frame(welcome());
     assert_eq!(rig.pushed(), [1]);
 }
+
+#[test]
+fn what_nobody_wrote_is_sent_only_once_it_is_adopted() {
+    let mut rig = Rig::new();
+    rig.give(Input::Online(true));
+    rig.give(Input::Token(None));
+    rig.commit(1);
+    rig.take();
+    rig.give(Input::Token(Some("t1".into())));
+    assert_eq!(rig.connection(), Connection::NeedsAdopt);
+    assert_eq!(rig.error_code().as_deref(), Some("needs_adopt"));
+    rig.give(Input::Online(true));
+    rig.pass(WEEK);
+    assert_eq!(rig.take(), [], "no server hears of it");
+    assert_eq!((rig.store.outbox.len(), &rig.store.user), (1, &None));
+
+    let mut rig = Rig::over(rig.store);
+    rig.give(Input::Online(true));
+    rig.give(Input::Token(Some("t1".into())));
+    assert_eq!(rig.connection(), Connection::NeedsAdopt, "it is remembered");
+    rig.give(Input::Adopt);
+    rig.give(Input::Connected);
+    rig.frame(welcome());
+    assert_eq!(rig.pushed(), [1]);
+    assert_eq!((rig.store.user.clone(), rig.store.anonymous), (Some(alice()), false));
+}
+
+#[test]
+fn a_database_in_which_nothing_was_written_before_the_sign_in_is_the_users_own() {
+    let mut rig = Rig::new();
+    rig.give(Input::Online(true));
+    rig.give(Input::Token(None));
+    rig.give(Input::Token(Some("t1".into())));
+    // The server does not answer at first.
+    rig.commit(1);
+    rig.give(Input::Closed);
+    rig.pass(timing::BACKOFF_BASE_MS);
+    rig.take();
+    rig.give(Input::Connected);
+    rig.frame(welcome());
+    assert_eq!(rig.pushed(), [1]);
+}
+
+#[test]
+fn a_write_before_the_first_answer_of_the_application_is_not_anonymous() {
+    let mut rig = Rig::new();
+    rig.give(Input::Online(true));
+    rig.commit(1);
+    rig.give(Input::Token(Some("t1".into())));
+    rig.give(Input::Connected);
+    rig.take();
+    rig.frame(welcome());
+    assert_eq!(rig.pushed(), [1]);
+}
+
+#[test]
+fn signing_out_of_a_database_that_has_a_user_makes_nothing_anonymous() {
+    let mut rig = Rig::online();
+    rig.give(Input::Token(None));
+    rig.commit(1);
+    rig.give(Input::Token(Some("t2".into())));
+    rig.give(Input::Connected);
+    rig.take();
+    rig.frame(welcome());
+    assert_eq!(rig.pushed(), [1]);
+}
+
+#[test]
+fn a_token_that_ends_under_a_push_pauses_the_queue_and_the_next_one_sends_it_again() {
+    let mut rig = Rig::online();
+    rig.commit(1);
+    assert_eq!(rig.pushed(), [1]);
+    rig.frame(error("unauthorized", None));
+    rig.give(Input::Token(None));
+    assert_eq!((rig.connection(), rig.store.outbox.len()), (Connection::NeedsAuth, 1));
+    rig.give(Input::Token(Some("t2".into())));
+    rig.give(Input::Connected);
+    rig.take();
+    rig.frame(welcome());
+    assert_eq!(rig.pushed(), [1]);
+}

@@ -254,7 +254,7 @@ fn a_server_that_expects_what_we_hold_no_more_is_met_under_a_new_name() {
 }
 
 #[test]
-fn a_copied_database_ends_what_matches_and_sends_the_rest_under_a_new_name() {
+fn a_copied_database_sends_all_that_it_holds_under_a_new_name_and_gets_the_same_outcomes_again() {
     let mut rig = Rig::new();
     for id in 1..=3 {
         rig.commit(id);
@@ -263,15 +263,82 @@ fn a_copied_database_ends_what_matches_and_sends_the_rest_under_a_new_name() {
     rig.frame(welcome());
     rig.take();
     rig.frame(results([applied(1, 5), ended(2, Outcome::IdentityReused)]));
-    assert_eq!(rig.take(), [], "the first waits for its checkpoint under the old name");
-    rig.frame(checkpoint(5));
     assert_eq!(rig.take(), [Output::Disconnect]);
     rig.pass(timing::BACKOFF_BASE_MS);
     rig.give(Input::Connected);
     assert_ne!(rig.hello().replica, seaworthy_protocol::ReplicaId::default());
     rig.frame(welcome());
-    assert_eq!(rig.pushed(), [1, 2]);
-    assert_eq!(rig.store.ended.len(), 1);
+    assert_eq!(rig.pushed(), [1, 2, 3], "the server knows the first by its id");
+    rig.frame(results([applied(1, 5), applied(2, 6), applied(3, 7)]));
+    rig.frame(checkpoint(7));
+    assert_eq!(rig.store.ended.len(), 3);
+}
+
+#[test]
+fn a_copied_database_takes_its_new_name_over_fetch_too() {
+    let mut rig = Rig::over_fetch();
+    rig.take();
+    rig.commit(1);
+    rig.commit(2);
+    let (id, sequences) = rig.fetched_push();
+    assert_eq!(sequences, [1]);
+    let former = rig.store.replica;
+    rig.answer(id, vec![results([ended(1, Outcome::IdentityReused)])]);
+    assert_ne!(rig.store.replica, former);
+    rig.pass(timing::BACKOFF_BASE_MS);
+    let (id, _) = rig.fetched_pull();
+    rig.answer(id, vec![welcome(), checkpoint(10)]);
+    assert_eq!(rig.fetched_push().1, [1, 2]);
+}
+
+#[test]
+fn a_storage_that_cannot_take_a_new_name_keeps_the_old_one_and_tries_again() {
+    let mut rig = Rig::online();
+    rig.commit(1);
+    let former = rig.store.replica;
+    rig.store.fails = true;
+    rig.frame(results([ended(1, Outcome::IdentityReused)]));
+    assert_eq!((rig.store.replica, rig.store.outbox.len()), (former, 1));
+    rig.store.fails = false;
+    rig.take();
+    rig.pass(timing::BACKOFF_BASE_MS);
+    rig.give(Input::Connected);
+    rig.frame(welcome());
+    assert_eq!(rig.pushed(), [1]);
+    rig.frame(results([ended(1, Outcome::IdentityReused)]));
+    assert_ne!(rig.store.replica, former);
+}
+
+#[test]
+fn what_was_confirmed_and_is_unknown_to_a_restored_server_is_lost_and_what_it_knows_is_not() {
+    let mut rig = Rig::online();
+    for id in 1..=3 {
+        rig.commit(id);
+        rig.frame(results([applied(id.into(), 10 + u64::from(id))]));
+        rig.frame(checkpoint(10 + u64::from(id)));
+    }
+    rig.give(Input::Closed);
+    rig.pass(timing::BACKOFF_BASE_MS);
+    rig.give(Input::Connected);
+    rig.frame(welcome_at(2));
+    assert_eq!(rig.store.lost, [Sequence(3)]);
+    rig.give(Input::Closed);
+    rig.pass(timing::BACKOFF_CAP_MS);
+    rig.give(Input::Connected);
+    rig.frame(welcome_at(2));
+    assert_eq!(rig.store.lost, [Sequence(3)], "once");
+}
+
+#[test]
+fn what_was_confirmed_is_kept_until_the_server_says_that_it_is_durable() {
+    let mut rig = Rig::online();
+    for id in 1..=2 {
+        rig.commit(id);
+        rig.frame(results([applied(id.into(), 10 + u64::from(id))]));
+        rig.frame(checkpoint(10 + u64::from(id)));
+    }
+    rig.frame(welcome_durable(11));
+    assert_eq!(rig.store.kept, [(Sequence(2), Position(12))]);
 }
 
 #[test]

@@ -26,6 +26,10 @@ pub(super) struct Entry {
 pub(super) struct FakeStore {
     pub replica: ReplicaId,
     pub user: Option<User>,
+    pub anonymous: bool,
+    /// Confirmed, and not released.
+    pub kept: Vec<(Sequence, Position)>,
+    pub lost: Vec<Sequence>,
     pub cursor: Option<Cursor>,
     pub outbox: Vec<Entry>,
     pub last: Sequence,
@@ -41,11 +45,13 @@ impl FakeStore {
         ReplicaState {
             replica: self.replica,
             user: self.user.clone(),
+            anonymous: self.anonymous,
             schema_version: 3,
             cursor: self.cursor,
             first_undecided: undecided.map_or(self.last.next(), |entry| entry.sequence),
             last_sequence: self.last,
             awaiting_checkpoint: self.outbox.iter().any(|entry| entry.outcome.is_some()),
+            kept_through: self.kept.iter().map(|(sequence, _)| *sequence).max().unwrap_or_default(),
         }
     }
 
@@ -73,6 +79,7 @@ impl FakeStore {
         let reached = checkpoint.cursor.position;
         let (ended, kept) = std::mem::take(&mut self.outbox).into_iter().partition::<Vec<_>, _>(|entry| position(entry).is_some_and(|at| at <= reached));
         self.outbox = kept;
+        self.kept.extend(ended.iter().filter_map(|entry| Some((entry.sequence, position(entry)?))));
         self.ended.extend(ended.into_iter().map(|entry| entry.id));
         self.applied.push((rows, checkpoint));
     }
@@ -80,11 +87,17 @@ impl FakeStore {
     fn new_identity(&mut self) {
         self.replica.0[0] += 1;
         self.last = Sequence(0);
+        self.kept.clear();
         for entry in &mut self.outbox {
-            assert_eq!(entry.outcome, None, "a new name while an entry waits for its checkpoint");
+            entry.outcome = None;
             self.last = self.last.next();
             entry.sequence = self.last;
         }
+    }
+
+    fn forget_outcomes(&mut self, after: Sequence) {
+        self.outbox.iter_mut().filter(|entry| entry.sequence > after).for_each(|entry| entry.outcome = None);
+        self.lost.extend(self.kept.extract_if(.., |(sequence, _)| *sequence > after).map(|(sequence, _)| sequence));
     }
 
     /// Executes a storage output. `None`: it is not one.
@@ -94,6 +107,8 @@ impl FakeStore {
             | Output::ForgetOutcomes { .. }
             | Output::Record(_)
             | Output::Apply { .. }
+            | Output::MarkAnonymous(_)
+            | Output::Release { .. }
             | Output::BindUser(_)
             | Output::NewIdentity
             | Output::MarkSent { .. }
@@ -105,11 +120,16 @@ impl FakeStore {
                 self.marked = through;
                 return Ok(None);
             }
+            Output::Release { through } => {
+                self.kept.retain(|(_, position)| *position > through);
+                return Ok(None);
+            }
             Output::LoadOutbox { after, max_count, .. } => return Ok(Some(Input::Outbox(self.load(after, max_count)))),
             Output::Record(results) => self.record(results),
-            Output::ForgetOutcomes { after } => self.outbox.iter_mut().filter(|entry| entry.sequence > after).for_each(|entry| entry.outcome = None),
+            Output::ForgetOutcomes { after } => self.forget_outcomes(after),
+            Output::MarkAnonymous(anonymous) => self.anonymous = anonymous,
             Output::Apply { rows, checkpoint } => self.apply(rows, checkpoint),
-            Output::BindUser(user) => self.user = Some(user),
+            Output::BindUser(user) => (self.user, self.anonymous) = (Some(user), false),
             Output::NewIdentity => self.new_identity(),
             other => return Err(other),
         }
@@ -298,6 +318,12 @@ pub(super) fn welcome_at(last_sequence: u64) -> ServerFrame {
     ServerFrame::Welcome(Welcome { last_sequence: Sequence(last_sequence), ..welcome })
 }
 
+/// A welcome by a server that can be restored to nothing before this position.
+pub(super) fn welcome_durable(through: u64) -> ServerFrame {
+    let ServerFrame::Welcome(welcome) = welcome() else { unreachable!() };
+    ServerFrame::Welcome(Welcome { durable_through: Position(through), ..welcome })
+}
+
 pub(super) fn welcome_with(user: User, expires_in_ms: u64) -> ServerFrame {
     ServerFrame::Welcome(Welcome {
         protocol: VERSION,
@@ -305,6 +331,7 @@ pub(super) fn welcome_with(user: User, expires_in_ms: u64) -> ServerFrame {
         issuer: user.issuer,
         subject: user.subject,
         last_sequence: Sequence(u64::MAX - 1),
+        durable_through: Position(0),
         token_expires_in_ms: expires_in_ms,
     })
 }

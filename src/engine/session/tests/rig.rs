@@ -98,7 +98,7 @@ pub(super) fn identity(subject: &str, expires_in_ms: u64) -> Identity {
 }
 
 pub(super) fn admission() -> Admission {
-    Admission { epoch: Epoch([1; 16]), last_sequence: Sequence(4) }
+    Admission { epoch: Epoch([1; 16]), last_sequence: Sequence(4), durable_through: Position(2) }
 }
 
 pub(super) fn hello(cursor: Option<Cursor>) -> ClientFrame {
