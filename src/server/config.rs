@@ -17,7 +17,7 @@ pub use error::ConfigError;
 pub use flags::Flags;
 pub use limits::Limits;
 
-use crate::storage::Tables;
+use crate::storage::{DEFAULT_RESTORE_WINDOW_MS, Tables};
 use figment::{
     Figment,
     providers::{Env, Format as _, Toml},
@@ -47,6 +47,8 @@ pub struct Config {
     pub handlers: BTreeMap<String, HandlerConfig>,
     /// Addresses that are told of every accepted transaction, by name.
     pub webhooks: BTreeMap<String, WebhookConfig>,
+    /// How old a copy may be from which the server is restored, in hours. Clients keep what was confirmed for so long.
+    pub restore_window_hours: u32,
     /// See [`Limits`].
     pub limits: Limits,
     /// See [`LogFormat`].
@@ -69,8 +71,10 @@ pub enum LogFormat {
 /// Keys whose values are texts even where they look like numbers.
 const TEXT_KEYS: &[&str] = &["auth.issuer", "auth.audience", "auth.secret"];
 
+const HOUR_MS: i64 = 60 * 60 * 1000;
+
 /// The parts of the file that variables may override.
-const SECTIONS: &[&str] = &["listen", "database", "migrations", "www", "allowed_origins", "log", "auth", "tables", "handlers", "webhooks", "limits"];
+const SECTIONS: &[&str] = &["listen", "database", "migrations", "www", "allowed_origins", "log", "restore_window_hours", "auth", "tables", "handlers", "webhooks", "limits"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,6 +90,8 @@ struct Sources {
     allowed_origins: Vec<String>,
     #[serde(default)]
     log: LogFormat,
+    #[serde(default = "default_restore_window_hours")]
+    restore_window_hours: u32,
     #[serde(default = "auth::default_auth")]
     auth: AuthConfig,
     #[serde(default)]
@@ -116,12 +122,18 @@ impl Config {
             tables: sources.tables,
             handlers: sources.handlers,
             webhooks: sources.webhooks,
+            restore_window_hours: sources.restore_window_hours,
             limits: sources.limits,
             log: sources.log,
             dev: flags.dev,
         };
         config.check()?;
         Ok(config)
+    }
+
+    /// `restore_window_hours` in milliseconds.
+    pub fn restore_window_ms(&self) -> i64 {
+        i64::from(self.restore_window_hours) * HOUR_MS
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -185,6 +197,10 @@ fn is_origin(text: &str) -> bool {
 
 fn default_listen() -> String {
     "127.0.0.1:8787".to_owned()
+}
+
+fn default_restore_window_hours() -> u32 {
+    (DEFAULT_RESTORE_WINDOW_MS / HOUR_MS) as u32
 }
 
 fn default_database() -> RelativePathBuf {

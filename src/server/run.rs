@@ -76,7 +76,7 @@ impl Server {
         let tokens = Tokens::new(&config.auth)?;
         tokens.start().await?;
         let migrations = load_migrations(&config.migrations)?;
-        let storage = EmbeddedStorage::open(&config.database, &config.tables, &migrations)?;
+        let storage = EmbeddedStorage::open(&config.database, &config.tables, &migrations, config.restore_window_ms())?;
         let (stop, stopped) = watch::channel(false);
         let webhooks = webhooks(config, &storage).await?;
         let app = App {

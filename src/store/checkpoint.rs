@@ -5,7 +5,7 @@ use crate::outbox::{self, Ending, Outbox};
 use crate::rebase::NewBase;
 use crate::rejected::{self, RejectedWrite};
 use crate::table::{Table, quote};
-use crate::{StoreError, apply, query, rebase, store::Store, touch, trigger};
+use crate::{StoreError, apply, kept, query, rebase, store::Store, touch, trigger};
 use seaworthy_protocol::{Checkpoint, Rows, Sequence, TransactionId, Value};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -93,10 +93,18 @@ fn apply_in_transaction(store: &Store, batches: &[Batch<'_>], checkpoint: &Check
     let whole = checkpoint.reset || store.outbox.entries == 0;
     let rebased = if whole { rebase::rebase_all(store, &base)? } else { rebase::rebase(store, &base)? };
     let mut applied = Applied { moved: rebased.moved, ..Applied::default() };
+    let mut kept_through = store.identity.kept_through;
     for ending in &endings {
         end(store, ending, &mut applied)?;
+        if !ending.rejected {
+            kept_through = kept_through.max(ending.sequence);
+        }
+    }
+    if checkpoint.reset {
+        applied.rejected.extend(kept::list_lost(conn)?);
     }
     let mut identity = store.identity.clone();
+    identity.kept_through = kept_through;
     identity.cursor = Some(checkpoint.cursor);
     identity.last_synced_at_ms = Some(now_ms);
     let left = endings.iter().map(|ending| ending.sequence).max().unwrap_or(Sequence(0));
@@ -116,6 +124,7 @@ fn end(store: &Store, ending: &Ending, applied: &mut Applied) -> Result<(), Stor
         applied.rejected.extend(rejected::find(conn, ending.id)?);
     } else {
         rejected::confirm(conn, ending.id)?;
+        kept::keep(conn, ending.ordinal)?;
         applied.confirmed.push(ending.id);
     }
     outbox::remove(conn, ending.ordinal)

@@ -14,10 +14,12 @@ pub(crate) const MIGRATIONS: &[&str] = &[
         replica BLOB NOT NULL,
         issuer TEXT,
         subject TEXT,
+        anonymous INTEGER NOT NULL DEFAULT 0,
         position INTEGER,
         incarnation BLOB,
         sent_through INTEGER NOT NULL DEFAULT 0,
         left_through INTEGER NOT NULL DEFAULT 0,
+        kept_through INTEGER NOT NULL DEFAULT 0,
         last_synced_at_ms INTEGER,
         uniques INTEGER,
         indexed_through INTEGER NOT NULL DEFAULT 0
@@ -70,6 +72,22 @@ pub(crate) const MIGRATIONS: &[&str] = &[
         number INTEGER PRIMARY KEY,
         id BLOB NOT NULL UNIQUE
     );
+    CREATE TABLE seaworthy_kept (
+        number INTEGER PRIMARY KEY,
+        sequence INTEGER NOT NULL,
+        position INTEGER NOT NULL,
+        id BLOB NOT NULL,
+        columns TEXT NOT NULL,
+        seen BLOB NOT NULL,
+        committed_at_ms INTEGER NOT NULL,
+        bytes_before INTEGER NOT NULL,
+        lost INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE seaworthy_users (
+        place TEXT NOT NULL PRIMARY KEY,
+        pending INTEGER NOT NULL,
+        last INTEGER NOT NULL
+    ) WITHOUT ROWID;
     CREATE TABLE seaworthy_requests (
         request TEXT NOT NULL PRIMARY KEY,
         receipt TEXT NOT NULL,

@@ -10,11 +10,15 @@ use seaworthy_protocol::{Cursor, Incarnation, Position, ReplicaId, Sequence};
 pub(crate) struct Identity {
     pub replica: ReplicaId,
     pub user: Option<User>,
+    /// The application said that nobody is signed in, and no user has taken over what was written since.
+    pub anonymous: bool,
     pub cursor: Option<Cursor>,
     /// Everything through this sequence may have reached the server.
     pub sent_through: Sequence,
     /// The highest sequence that has left the outbox.
     pub left_through: Sequence,
+    /// The highest confirmed sequence in [`crate::kept`]; 0 if none.
+    pub kept_through: Sequence,
     /// When the last checkpoint was applied, by the wall clock.
     pub last_synced_at_ms: Option<i64>,
 }
@@ -22,7 +26,8 @@ pub(crate) struct Identity {
 impl Identity {
     /// Reads the identity, or makes it with `fresh`.
     pub fn load(conn: &Connection, fresh: ReplicaId) -> Result<Self, StoreError> {
-        const SELECT: &str = "SELECT replica, issuer, subject, position, incarnation, sent_through, left_through, last_synced_at_ms FROM seaworthy_replica";
+        const SELECT: &str = "SELECT replica, issuer, subject, position, incarnation, sent_through, left_through, last_synced_at_ms, anonymous, kept_through
+                              FROM seaworthy_replica";
         const CREATE: &str = "INSERT INTO seaworthy_replica (one, replica) VALUES (1, ?1)";
         if let Some(identity) = conn.query_row(SELECT, [], Self::from_row).optional()? {
             return Ok(identity);
@@ -35,7 +40,7 @@ impl Identity {
     pub fn save(&self, conn: &Connection) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE seaworthy_replica
                            SET replica = ?1, issuer = ?2, subject = ?3, position = ?4, incarnation = ?5, sent_through = ?6, left_through = ?7,
-                               last_synced_at_ms = ?8";
+                               last_synced_at_ms = ?8, anonymous = ?9, kept_through = ?10";
         let user = self.user.as_ref();
         let cursor = self.cursor;
         conn.prepare_cached(SQL)?.execute(params![
@@ -47,6 +52,8 @@ impl Identity {
             self.sent_through.0 as i64,
             self.left_through.0 as i64,
             self.last_synced_at_ms,
+            self.anonymous,
+            self.kept_through.0 as i64,
         ])?;
         Ok(())
     }
@@ -60,14 +67,16 @@ impl Identity {
             (Some(position), Some(incarnation)) => Some(Cursor { position: Position(position as u64), incarnation: Incarnation(incarnation) }),
             _ => None,
         };
-        let (sent, left): (i64, i64) = (row.get(5)?, row.get(6)?);
+        let (sent, left, kept): (i64, i64, i64) = (row.get(5)?, row.get(6)?, row.get(9)?);
         Ok(Self {
             replica: ReplicaId(row.get(0)?),
             user,
             cursor,
             sent_through: Sequence(sent as u64),
             left_through: Sequence(left as u64),
+            kept_through: Sequence(kept as u64),
             last_synced_at_ms: row.get(7)?,
+            anonymous: row.get(8)?,
         })
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Outbox {
 pub(crate) struct Ending {
     pub ordinal: i64,
     pub id: TransactionId,
-    /// Its number in the replica; 0 when it was decided under a former identity.
+    /// Its number in the replica.
     pub sequence: Sequence,
     pub rejected: bool,
 }
@@ -163,11 +163,13 @@ pub(crate) fn remove(conn: &Connection, ordinal: i64) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Numbers what is undecided anew, from 1, and with it what names it. Decided entries lose their numbers. Gives the last.
+/// Makes every entry undecided and numbers them anew, from 1, and with them what names them. Gives the last.
 pub(crate) fn renumber(conn: &Connection) -> Result<Sequence, StoreError> {
-    const SELECT: &str = "SELECT ordinal, sequence, after FROM seaworthy_outbox WHERE position IS NULL ORDER BY ordinal";
+    const UNDECIDE: &str = "UPDATE seaworthy_outbox SET position = NULL, reject_code = NULL, reject_message = NULL, reject_data = NULL
+        WHERE position IS NOT NULL";
+    const SELECT: &str = "SELECT ordinal, sequence, after FROM seaworthy_outbox ORDER BY ordinal";
     const UPDATE: &str = "UPDATE seaworthy_outbox SET sequence = ?2, after = ?3 WHERE ordinal = ?1";
-    conn.execute_batch("UPDATE seaworthy_outbox SET sequence = 0 WHERE position IS NOT NULL")?;
+    conn.execute_batch(UNDECIDE)?;
     let mut statement = conn.prepare(SELECT)?;
     let former: Vec<(i64, i64, Option<String>)> = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
     let numbers: HashMap<u64, u64> = former.iter().zip(1..).map(|((_, old, _), new)| (*old as u64, new)).collect();

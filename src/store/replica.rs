@@ -138,6 +138,11 @@ impl Replica {
         let action = match output {
             Output::LoadOutbox { after, max_count, max_bytes } => return Ok(Some(Input::Outbox(self.store.outbox(after, max_count, max_bytes)?))),
             Output::MarkSent { through } => return self.store.mark_sent(through).map(|()| None),
+            Output::Release { through } => return self.store.release(through).map(|()| None),
+            Output::MarkAnonymous(anonymous) => {
+                self.store.mark_anonymous(anonymous)?;
+                return Ok(Some(self.stored()));
+            }
             Output::Record(results) => {
                 self.store.record(&results)?;
                 return Ok(Some(self.stored()));

@@ -11,7 +11,7 @@ use crate::transaction::Open;
 use crate::trigger::Triggers;
 use crate::{Schema, StoreError, format};
 use rusqlite::{Connection, params};
-use seaworthy_engine::client::{ReplicaState, User};
+use seaworthy_engine::client::ReplicaState;
 use seaworthy_protocol::{Outcome, ReplicaId, Sequence, Transaction, TransactionResult};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,6 +103,8 @@ impl Store {
             first_undecided: self.outbox.first_undecided.unwrap_or(self.last_sequence.next()),
             last_sequence: self.last_sequence,
             awaiting_checkpoint: self.outbox.awaiting,
+            anonymous: self.identity.anonymous,
+            kept_through: self.identity.kept_through,
             schema_version: self.schema_version,
         }
     }
@@ -129,19 +131,6 @@ impl Store {
         outbox::list(&self.conn, self.identity.sent_through)
     }
 
-    /// Persists that everything through this sequence may have reached the server.
-    pub fn mark_sent(&mut self, through: Sequence) -> Result<(), StoreError> {
-        if through <= self.identity.sent_through {
-            return Ok(());
-        }
-        self.persist(|identity| identity.sent_through = through)
-    }
-
-    /// Binds the database to its user.
-    pub fn bind_user(&mut self, user: &User) -> Result<(), StoreError> {
-        self.persist(|identity| identity.user = Some(user.clone()))
-    }
-
     /// Persists outcomes. No synced table is touched.
     pub fn record(&mut self, results: &[TransactionResult]) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE seaworthy_outbox SET position = ?2, reject_code = ?3, reject_message = ?4, reject_data = ?5 WHERE ordinal = ?1";
@@ -165,34 +154,6 @@ impl Store {
         Ok(())
     }
 
-    /// Makes entries behind a sequence undecided again: the server has no record of having decided them.
-    pub fn forget_outcomes(&mut self, after: Sequence) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE seaworthy_outbox SET position = NULL, reject_code = NULL, reject_message = NULL
-            WHERE sequence > ?1 AND position IS NOT NULL";
-        self.refuse_open()?;
-        let transaction = self.conn.unchecked_transaction()?;
-        transaction.prepare_cached(SQL)?.execute([after.0 as i64])?;
-        let outbox = self.outbox.renewed(&transaction)?;
-        transaction.commit()?;
-        self.outbox = outbox;
-        Ok(())
-    }
-
-    /// Gives what is undecided to a new replica, numbered from 1.
-    pub fn new_identity(&mut self, fresh: ReplicaId) -> Result<(), StoreError> {
-        self.refuse_open()?;
-        let transaction = self.conn.unchecked_transaction()?;
-        transaction.execute_batch("UPDATE seaworthy_rejected SET sequence = 0")?;
-        let last = outbox::renumber(&transaction)?;
-        let identity = Identity { replica: fresh, sent_through: Sequence(0), left_through: Sequence(0), ..self.identity.clone() };
-        identity.save(&transaction)?;
-        let (outbox, unindexed) = (self.outbox.renewed(&transaction)?, Unindexed::load(&transaction)?);
-        transaction.commit()?;
-        self.last_sequence = last;
-        (self.outbox, self.unindexed, self.identity) = (outbox, unindexed, identity);
-        Ok(())
-    }
-
     /// After DDL: prepared statements, UNIQUE indexes and the list of triggers are found anew.
     pub(crate) fn schema_changed(&mut self) -> Result<(), StoreError> {
         self.queries.clear(&self.conn);
@@ -201,15 +162,6 @@ impl Store {
         }
         self.triggers = crate::trigger::find(&self.conn, &self.queries.recorder, &self.tables)?;
         self.index_pending()
-    }
-
-    fn persist(&mut self, change: impl FnOnce(&mut Identity)) -> Result<(), StoreError> {
-        self.refuse_open()?;
-        let mut identity = self.identity.clone();
-        change(&mut identity);
-        identity.save(&self.conn)?;
-        self.identity = identity;
-        Ok(())
     }
 }
 

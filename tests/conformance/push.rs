@@ -1,7 +1,7 @@
 //! Scenarios 9 and 11 at the store: results, ends, rejected writes.
 
 use crate::fixture::{Fixture, applied, rejected};
-use seaworthy_protocol::{Conflict, ConflictKind, Outcome, Policy, Position, RejectCode, RejectData, ReplicaId, RewrittenRow, Sequence, Value};
+use seaworthy_protocol::{Conflict, ConflictKind, Outcome, Policy, Position, RejectCode, RejectData, RewrittenRow, Sequence, Value};
 use seaworthy_store::{Call, Fate};
 
 #[test]
@@ -182,29 +182,6 @@ fn the_outbox_is_read_in_batches_bounded_by_count_and_bytes() {
     assert!(numbers(&f, 10, 3, usize::MAX).is_empty());
     f.decide(1, applied);
     assert_eq!(numbers(&f, 1, 2, usize::MAX), [2, 3]);
-}
-
-#[test]
-fn a_new_identity_takes_over_what_is_undecided_numbered_from_one() {
-    let mut f = Fixture::new();
-    for id in ["a", "b", "c"] {
-        f.exec(&[&format!("INSERT INTO todos (id, title) VALUES ('{id}', '{id}')")]);
-    }
-    f.exec(&["UPDATE todos SET title = 'C' WHERE id = 'c'"]);
-    f.decide(1, applied);
-    f.store.mark_sent(Sequence(3)).unwrap();
-    let ids: Vec<_> = f.store.outbox(Sequence(1), 9, usize::MAX).unwrap().iter().map(|t| t.id).collect();
-    f.store.new_identity(ReplicaId([8; 16])).unwrap();
-    let state = f.store.replica();
-    assert_eq!((state.replica, state.first_undecided, state.last_sequence), (ReplicaId([8; 16]), Sequence(1), Sequence(3)));
-    let moved = f.store.outbox(Sequence(0), 9, usize::MAX).unwrap();
-    assert_eq!(moved.iter().map(|t| t.id).collect::<Vec<_>>(), ids, "their identities stay");
-    assert_eq!(moved[2].after, [Sequence(2)], "what they build on follows");
-    assert!(f.store.pending().unwrap().iter().skip(1).all(|write| !write.sent));
-    let rows = f.todos(&[("a", "a")], &[]);
-    assert_eq!(f.checkpoint(&[rows]).confirmed.len(), 1, "what was decided under the old identity still ends");
-    f.exec(&["INSERT INTO todos (id, title) VALUES ('d', 'd')"]);
-    assert_eq!(f.store.replica().last_sequence, Sequence(4));
 }
 
 #[test]

@@ -164,6 +164,10 @@ impl World {
                 }
             }
             Action::Status(status) => {
+                if status.connection == State::NeedsAdopt {
+                    let at = now + self.random.around(2_000);
+                    self.queue.at(at, Event::Adopt { client, life });
+                }
                 if let Some(process) = &mut node.process {
                     process.status = status;
                 }

@@ -24,6 +24,11 @@ pub enum Event {
         life: u64,
         token: Option<String>,
     },
+    /// The user takes over what nobody wrote.
+    Adopt {
+        client: usize,
+        life: u64,
+    },
     SocketOpened {
         client: usize,
         life: u64,

@@ -9,6 +9,7 @@ use super::plan::{Plan, USERS};
 use super::random::Random;
 use super::server::Server;
 use super::{Failure, Report};
+use seaworthy_engine::client::Input;
 use std::path::Path;
 
 /// Faults and writes end, then this long may pass until all is quiet.
@@ -151,6 +152,8 @@ impl World {
             }
             Event::ClientTick { client, life, wish } => self.client_tick(client, life, wish),
             Event::Token { client, life, token } => self.token_given(client, life, token),
+            Event::Adopt { client, life } if self.clients[client].life == life => self.give(client, Input::Adopt),
+            Event::Adopt { .. } => Ok(()),
             Event::SocketOpened { client, life, socket } => self.socket_opened(client, life, socket),
             Event::SocketFrame { client, life, socket, bytes } => self.socket_frame(client, life, socket, &bytes),
             Event::SocketClosed { client, life, socket } => self.socket_closed(client, life, socket),

@@ -18,8 +18,11 @@ use seaworthy_engine::{
     client::User,
     session::{Admission, Principal, Pulled},
 };
-use seaworthy_protocol::{Cursor, Epoch, Incarnation, Position, Push, ReplicaId, Transaction as Pushed, TransactionResult};
+use seaworthy_protocol::{Cursor, Epoch, Incarnation, Position, Push, ReplicaId, Sequence, Transaction as Pushed, TransactionResult};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+/// Two days: yesterday's copy will do, whenever it was made.
+pub const DEFAULT_RESTORE_WINDOW_MS: i64 = 48 * 60 * 60 * 1000;
 
 /// Where the database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,13 +42,29 @@ pub struct Fresh {
     pub incarnation: Incarnation,
 }
 
+/// Who this server is, and how far back it may be set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    pub epoch: Epoch,
+    pub incarnation: Incarnation,
+    /// No copy that this server is restored from is older.
+    pub restore_window_ms: i64,
+}
+
+impl Run {
+    /// What is said of a replica that may take part.
+    pub fn admission(&self, conn: &Connection, last_sequence: Sequence, now_ms: i64) -> Result<Admission, StorageError> {
+        let durable_through = internal::head_at(conn, now_ms.saturating_sub(self.restore_window_ms))?;
+        Ok(Admission { epoch: self.epoch, last_sequence, durable_through })
+    }
+}
+
 /// The embedded database with the one connection that writes.
 #[derive(Debug)]
 pub struct SqliteCore {
     conn: Connection,
     streams: Arc<Streams>,
-    epoch: Epoch,
-    incarnation: Incarnation,
+    run: Run,
 }
 
 impl SqliteCore {
@@ -53,7 +72,13 @@ impl SqliteCore {
     pub fn open(location: &Location, tables: &Tables, migrations: &[Migration], fresh: Fresh, now_ms: i64) -> Result<Self, OpenError> {
         let mut conn = start::connect(location)?;
         let (streams, epoch) = start::start(&mut conn, tables, migrations, fresh, now_ms)?;
-        Ok(Self { conn, streams: Arc::new(streams), epoch, incarnation: fresh.incarnation })
+        let run = Run { epoch, incarnation: fresh.incarnation, restore_window_ms: DEFAULT_RESTORE_WINDOW_MS };
+        Ok(Self { conn, streams: Arc::new(streams), run })
+    }
+
+    /// Says how old a copy may be from which this server is restored, in milliseconds. Clients keep what was confirmed for so long.
+    pub fn set_restore_window(&mut self, ms: i64) {
+        self.run.restore_window_ms = ms;
     }
 
     /// Looks up the replica, or creates it for this user.
@@ -87,7 +112,7 @@ impl SqliteCore {
 
     /// Reads what the user may see and `cursor` does not have, in one snapshot.
     pub fn pull(&self, principal: &Principal, cursor: Option<Cursor>) -> Result<Pulled, StorageError> {
-        pull::pull(&self.conn, &self.streams, self.incarnation, principal, cursor)
+        pull::pull(&self.conn, &self.streams, self.run.incarnation, principal, cursor)
     }
 
     /// See [`Storage::log`](super::Storage::log).
@@ -120,12 +145,12 @@ impl SqliteCore {
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // A parent may come after its child within a transaction; each is checked at its end.
         tx.pragma_update(None, "defer_foreign_keys", true)?;
-        Ok(Group { tx, streams: &self.streams, epoch: self.epoch })
+        Ok(Group { tx, streams: &self.streams, run: self.run })
     }
 
     /// What connections that read need to know.
-    pub(super) fn shared(&self) -> (Arc<Streams>, Epoch, Incarnation) {
-        (self.streams.clone(), self.epoch, self.incarnation)
+    pub(super) fn shared(&self) -> (Arc<Streams>, Run) {
+        (self.streams.clone(), self.run)
     }
 }
 
@@ -133,14 +158,14 @@ impl SqliteCore {
 pub struct Group<'c> {
     tx: Transaction<'c>,
     streams: &'c Streams,
-    epoch: Epoch,
+    run: Run,
 }
 
 impl Group<'_> {
     /// See [`SqliteCore::admit`].
     pub fn admit(&self, user: &User, replica: ReplicaId, now_ms: i64) -> Result<Admission, StorageError> {
         let last_sequence = replica::find_or_create(&self.tx, user, replica, now_ms)?;
-        Ok(Admission { epoch: self.epoch, last_sequence })
+        self.run.admission(&self.tx, last_sequence, now_ms)
     }
 
     /// See [`SqliteCore::decide`].

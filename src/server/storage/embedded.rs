@@ -2,7 +2,7 @@
 
 use super::{
     Storage,
-    core::{Fresh, Location, SqliteCore},
+    core::{Fresh, Location, Run, SqliteCore},
     deliveries::{self, LogPart},
     error::{OpenError, StorageError},
     hearing::{self, Ruling, Shown},
@@ -48,18 +48,18 @@ struct Readers {
     idle: Mutex<Vec<Connection>>,
     permits: Semaphore,
     streams: Arc<Streams>,
-    epoch: Epoch,
-    incarnation: Incarnation,
+    run: Run,
 }
 
 impl EmbeddedStorage {
-    /// Opens or creates the database file, and brings it up to date.
-    pub fn open(path: &Path, tables: &Tables, migrations: &[Migration]) -> Result<Self, OpenError> {
+    /// Opens or creates the database file, and brings it up to date. For `restore_window_ms` see [`SqliteCore::set_restore_window`].
+    pub fn open(path: &Path, tables: &Tables, migrations: &[Migration], restore_window_ms: i64) -> Result<Self, OpenError> {
         let lock = lock(path)?;
-        let core = SqliteCore::open(&Location::File(path.to_owned()), tables, migrations, fresh()?, now_ms())?;
-        let (streams, epoch, incarnation) = core.shared();
+        let mut core = SqliteCore::open(&Location::File(path.to_owned()), tables, migrations, fresh()?, now_ms())?;
+        core.set_restore_window(restore_window_ms);
+        let (streams, run) = core.shared();
         let idle = (0..READERS).map(|_| start::connect_reader(path)).collect::<Result<_, _>>()?;
-        let readers = Readers { idle: Mutex::new(idle), permits: Semaphore::new(READERS), streams, epoch, incarnation };
+        let readers = Readers { idle: Mutex::new(idle), permits: Semaphore::new(READERS), streams, run };
         Ok(Self { writer: Writer::spawn(core)?, readers: Arc::new(readers), _lock: lock })
     }
 
@@ -90,10 +90,13 @@ impl Readers {
 impl Storage for EmbeddedStorage {
     fn admit(&self, user: User, replica: ReplicaId) -> BoxFuture<'_, Result<Admission, StorageError>> {
         Box::pin(async move {
-            let epoch = self.readers.epoch;
             let known = user.clone();
-            match self.read(move |conn, _| replica::find(conn, &known, replica)).await? {
-                Some(last_sequence) => Ok(Admission { epoch, last_sequence }),
+            let found = self.read(move |conn, readers| match replica::find(conn, &known, replica)? {
+                Some(last_sequence) => readers.run.admission(conn, last_sequence, now_ms()).map(Some),
+                None => Ok(None),
+            });
+            match found.await? {
+                Some(admission) => Ok(admission),
                 None => self.writer.ask(move |group, now_ms| group.admit(&user, replica, now_ms)).await,
             }
         })
@@ -112,7 +115,7 @@ impl Storage for EmbeddedStorage {
     }
 
     fn pull(&self, principal: Principal, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Pulled, StorageError>> {
-        Box::pin(self.read(move |conn, readers| pull::pull(conn, &readers.streams, readers.incarnation, &principal, cursor)))
+        Box::pin(self.read(move |conn, readers| pull::pull(conn, &readers.streams, readers.run.incarnation, &principal, cursor)))
     }
 
     fn begin_deliveries(&self, webhooks: Vec<String>) -> BoxFuture<'_, Result<BTreeMap<String, Position>, StorageError>> {

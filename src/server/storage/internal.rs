@@ -63,6 +63,7 @@ const FORMATS: &[&str] = &["
         decided_at_ms INTEGER NOT NULL,
         changes BLOB NOT NULL
     ) STRICT;
+    CREATE INDEX seaworthy_log_decided_at ON seaworthy_log (decided_at_ms);
 
     -- When a key of a bucket last changed, and whether it left.
     CREATE TABLE seaworthy_rows (
@@ -126,6 +127,13 @@ pub fn append_incarnation(conn: &Connection, id: Incarnation, start: Position, n
 /// The end of the log.
 pub fn head(conn: &Connection) -> rusqlite::Result<Position> {
     conn.prepare_cached("SELECT coalesce(max(position), 0) FROM seaworthy_log")?.query_row([], |row| row.get(0).map(position))
+}
+
+/// The end of the log as a copy that was made at this time has it.
+pub fn head_at(conn: &Connection, ms: i64) -> rusqlite::Result<Position> {
+    const HEAD: &str = "SELECT position FROM seaworthy_log WHERE decided_at_ms <= ?1 ORDER BY decided_at_ms DESC, position DESC LIMIT 1";
+    let head = conn.prepare_cached(HEAD)?.query_row([ms], |row| row.get(0).map(position)).optional()?;
+    Ok(head.unwrap_or_default())
 }
 
 /// Appends a log entry and gives its position.

@@ -31,7 +31,7 @@ mod tests;
 mod tracking;
 mod writer;
 
-pub use self::core::{Fresh, Group, Location, SqliteCore};
+pub use self::core::{DEFAULT_RESTORE_WINDOW_MS, Fresh, Group, Location, SqliteCore};
 pub use decide::shown_bytes_of;
 pub use deliveries::{LogEntry, LogPart};
 pub use embedded::EmbeddedStorage;

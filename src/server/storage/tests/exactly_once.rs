@@ -147,3 +147,30 @@ fn a_group_that_is_not_committed_decided_nothing() {
     let answer = server.core.decide(&principal("alice"), &push, 0).unwrap();
     assert_eq!(code(&answer[0].outcome), "applied");
 }
+
+#[test]
+fn what_builds_on_a_rejected_transaction_is_rejected_under_a_new_replica_too() {
+    let mut server = Bench::new();
+    let mut alice = Client::new("alice", 1);
+    let stolen = alice.write("INSERT INTO lists VALUES ('l', 'L', 'bob', NULL)");
+    assert_eq!(code(&alice.push(&mut server, std::slice::from_ref(&stolen))[0]), "forbidden");
+    let renamed = Client::new("alice", 2);
+    let mut built = alice.write("INSERT INTO lists VALUES ('m', 'M', 'alice', NULL)");
+    built.after = vec![Sequence(1)];
+    assert_eq!(renamed.push(&mut server, &[stolen, built]).iter().map(code).collect::<Vec<_>>(), ["forbidden", "depends_on"]);
+}
+
+#[test]
+fn copies_that_push_the_same_transactions_under_names_of_their_own_have_one_effect() {
+    let mut server = Bench::new();
+    let mut original = Client::new("alice", 1);
+    let shared = [original.write(INSERT), original.write("UPDATE lists SET name = 'Ours'")];
+    let answers = original.push(&mut server, &shared);
+    let log = server.core.head().unwrap();
+    for replica in 2..5 {
+        let copy = Client::new("alice", replica);
+        assert_eq!(copy.push(&mut server, &shared), answers);
+        assert_eq!(copy.push(&mut server, &shared), answers, "and again");
+    }
+    assert_eq!(server.core.head().unwrap(), log);
+}

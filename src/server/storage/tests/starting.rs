@@ -7,7 +7,7 @@ use super::{
 };
 use crate::storage::{Location, Migration, OpenError, SqliteCore, Tables};
 use seaworthy_engine::session::Pulled;
-use seaworthy_protocol::Cursor;
+use seaworthy_protocol::{Cursor, Position, Push, ReplicaId};
 use std::path::PathBuf;
 
 struct Database {
@@ -160,4 +160,22 @@ fn what_was_answered_survives_the_loss_of_the_process() {
     assert_eq!(alice.push(&mut after, &[transaction]), answer);
     assert_eq!(after.rows("SELECT name FROM lists"), ["A"]);
     assert_eq!(after.core.admit(&user("alice"), alice.replica, 0).unwrap().last_sequence.0, 1);
+}
+
+#[test]
+fn what_is_older_than_any_copy_that_may_be_restored_is_announced_as_durable() {
+    let mut server = Bench::new();
+    let mut alice = Client::new("alice", 1);
+    let at = |server: &mut Bench, hours: i64| server.core.admit(&user("alice"), ReplicaId([1; 16]), hours * 3_600_000).unwrap().durable_through;
+    for (n, hours) in [(1, 10), (2, 20)] {
+        let transaction = alice.write(&format!("INSERT INTO lists VALUES ('{n}', 'L', 'alice', NULL)"));
+        let push = Push { replica: alice.replica, transactions: vec![transaction] };
+        server.core.decide(&alice.user, &push, hours * 3_600_000).unwrap();
+    }
+    let head = server.core.head().unwrap();
+    assert!(at(&mut server, 57) < Position(head.0 - 1));
+    assert_eq!(at(&mut server, 58), Position(head.0 - 1));
+    assert_eq!(at(&mut server, 68), head);
+    server.core.set_restore_window(0);
+    assert_eq!(at(&mut server, 20), head);
 }

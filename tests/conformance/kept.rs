@@ -1,0 +1,85 @@
+//! Scenario 19 at the store: what a restored server has lost is listed, and nothing else.
+
+use crate::fixture::{Fixture, SCHEMA, applied, lines, rejected};
+use rusqlite::Connection;
+use seaworthy_protocol::{Position, ReplicaId, Sequence, TransactionId};
+use seaworthy_store::{Fate, LOST_BY_RESTORE};
+
+/// Writes a todo and has it confirmed.
+fn confirm(f: &mut Fixture, id: &str) -> TransactionId {
+    let receipt = f.exec(&[&format!("INSERT INTO todos (id, title) VALUES ('{id}', '{id}')")]);
+    f.decide(receipt.sequence.unwrap().0, applied);
+    let rows = f.todos(&[(id, id)], &[]);
+    f.checkpoint(&[rows]);
+    receipt.id.unwrap()
+}
+
+#[test]
+fn a_confirmed_write_that_the_server_has_lost_is_listed_when_its_row_goes_and_can_be_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Fixture::on(Connection::open(dir.path().join("db")).unwrap(), SCHEMA);
+    let mut f = open();
+    let ids = ["a", "b", "c"].map(|id| confirm(&mut f, id));
+    f.exec(&["INSERT INTO todos (id, title) VALUES ('d', 'd')"]);
+    f.store.forget_outcomes(Sequence(1)).unwrap();
+    assert_eq!(f.store.fate(ids[1]).unwrap(), Fate::Confirmed, "its row is still shown");
+    assert_eq!(f.store.replica().kept_through, Sequence(1));
+    f.store.close().unwrap();
+
+    let mut f = open();
+    let unrelated = f.checkpoint_at(4, &[], false);
+    assert!(unrelated.rejected.is_empty());
+    let rows = f.todos(&[("a", "a")], &[]);
+    let ended = f.checkpoint_at(2, &[rows], true);
+    let lost: Vec<_> = ended.rejected.iter().map(|write| (write.code.as_str(), write.id, lines(&write.changes))).collect();
+    let expected = [(ids[1], "b"), (ids[2], "c")].map(|(id, key)| (LOST_BY_RESTORE, id, vec![format!("insert todos {key}")]));
+    assert_eq!(lost, expected);
+    assert_eq!((f.titles(), f.store.rejected().unwrap()), (vec!["a=a".to_owned(), "d=d".to_owned()], ended.rejected));
+    assert!(matches!(f.store.fate(ids[2]).unwrap(), Fate::Rejected { .. }));
+    assert_eq!(f.store.fate(ids[0]).unwrap(), Fate::Confirmed);
+    let stamp = f.stamp();
+    f.store.retry(ids[1], stamp).unwrap();
+    assert_eq!(f.titles(), ["a=a", "b=b", "d=d"]);
+    assert!(f.checkpoint_at(3, &[], true).rejected.is_empty(), "they are listed once");
+}
+
+#[test]
+fn what_the_server_has_rejected_or_announced_as_durable_cannot_be_lost() {
+    let mut f = Fixture::new();
+    let ids = ["a", "b"].map(|id| confirm(&mut f, id));
+    f.exec(&["INSERT INTO todos (id, title) VALUES ('x', 'x')"]);
+    f.decide(3, rejected);
+    f.checkpoint(&[]);
+    f.store.release(Position(1)).unwrap();
+    f.store.forget_outcomes(Sequence(0)).unwrap();
+    f.store.release(Position(9)).unwrap();
+    let ended = f.checkpoint_at(1, &[], true);
+    assert_eq!(ended.rejected.iter().map(|write| write.id).collect::<Vec<_>>(), [ids[1]], "and what is lost is not released");
+}
+
+#[test]
+fn a_new_name_keeps_what_is_marked_as_lost_until_it_is_listed() {
+    let mut f = Fixture::new();
+    let ids = ["a", "b"].map(|id| confirm(&mut f, id));
+    f.store.forget_outcomes(Sequence(1)).unwrap();
+    f.store.new_identity(ReplicaId([8; 16])).unwrap();
+    assert_eq!(f.store.replica().kept_through, Sequence(0));
+    f.store.forget_outcomes(Sequence(0)).unwrap();
+    let ended = f.checkpoint_at(1, &[], true);
+    assert_eq!(ended.rejected.iter().map(|write| write.id).collect::<Vec<_>>(), [ids[1]]);
+}
+
+#[test]
+fn what_is_kept_is_bounded_in_bytes_and_the_newest_stays() {
+    let mut f = Fixture::new();
+    let mut last = None;
+    for n in 0..6 {
+        let receipt = f.exec(&[&format!("INSERT INTO todos (id, title) VALUES ('{n}', hex(zeroblob(4000000)))")]);
+        f.decide(receipt.sequence.unwrap().0, applied);
+        f.checkpoint(&[]);
+        last = receipt.id;
+    }
+    f.store.forget_outcomes(Sequence(0)).unwrap();
+    let lost: Vec<_> = f.checkpoint_at(1, &[], true).rejected.iter().map(|write| write.id).collect();
+    assert_eq!((lost.len(), lost.last().copied()), (4, last), "32 MiB hold four of 8 MB");
+}
