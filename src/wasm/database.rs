@@ -8,13 +8,13 @@ use crate::driver::Driver;
 use crate::event::{Emitter, Event};
 use crate::failure::{Failure, from_js, to_js};
 use crate::opfs::{self, Files};
-use crate::options::{Options, StorageKind};
+use crate::options::Options;
 use crate::panic;
+use crate::place::{self, Opened};
 use js_sys::{Function, Object, Reflect, Uint8Array};
-use rusqlite::Connection;
 use seaworthy_engine::client::Input;
 use seaworthy_protocol::{Policy, TransactionId};
-use seaworthy_store::{Call, Decision, Replica, Stamp, Store, StoreError};
+use seaworthy_store::{Call, Decision, Replica, Stamp, Store};
 use std::cell::Cell;
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
@@ -25,6 +25,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 pub struct Database {
     driver: Rc<Driver>,
     files: Cell<Option<Files>>,
+    pending_elsewhere: u64,
 }
 
 #[wasm_bindgen]
@@ -35,7 +36,7 @@ impl Database {
         let options = Options::from_js(&options)?;
         let clock = Clock::new()?;
         let emitter = Emitter(emit);
-        let (store, files) = open_store(&options, &clock).await?;
+        let Opened { store, files, pending_elsewhere } = place::open(&options, &clock).await?;
 
         let replica = Replica::new(store, clock.seed(), clock.clone());
         let driver = Driver::new(replica, clock, emitter.clone(), options.sync.map(|sync| sync.url));
@@ -46,10 +47,10 @@ impl Database {
         if options.online {
             driver.input(Input::Online(true));
         }
-        Ok(Self { driver, files: Cell::new(files) })
+        Ok(Self { driver, files: Cell::new(files), pending_elsewhere })
     }
 
-    /// Deletes the files of a database that nobody has open.
+    /// Deletes the files of a database that nobody has open, those of all its users.
     pub async fn remove(name: String) -> Result<(), JsValue> {
         Ok(opfs::remove(&name).await?)
     }
@@ -134,6 +135,16 @@ impl Database {
         self.driver.input(Input::Token(token));
     }
 
+    /// What was written while nobody was signed in belongs to the user of the token.
+    pub fn adopt(&self) {
+        self.driver.input(Input::Adopt);
+    }
+
+    /// How many writes are pending in the databases of other users of this name.
+    pub fn pending_elsewhere(&self) -> f64 {
+        self.pending_elsewhere as f64
+    }
+
     /// Whether a connection is wanted.
     pub fn online(&self, wanted: bool) {
         self.driver.input(Input::Online(wanted));
@@ -202,27 +213,6 @@ impl Database {
         let closed = self.driver.stop()?.close().map_err(Failure::from);
         let released = self.files.take().map_or(Ok(()), Files::release);
         Ok(closed.and(released)?)
-    }
-}
-
-async fn open_store(options: &Options, clock: &Clock) -> Result<(Store, Option<Files>), Failure> {
-    match options.storage {
-        StorageKind::Memory => {
-            let conn = Connection::open_in_memory().map_err(StoreError::from)?;
-            Ok((Store::open(conn, &options.schema, clock.replica_id())?, None))
-        }
-        StorageKind::Opfs => {
-            let files = Files::open(&options.name).await?;
-            let opened = files.connect().map_err(StoreError::from).and_then(|conn| Store::open(conn, &options.schema, clock.replica_id()));
-            match opened {
-                Ok(store) => Ok((store, Some(files))),
-                Err(error) => {
-                    // What went wrong first is what the application must hear.
-                    let _ = files.release();
-                    Err(error.into())
-                }
-            }
-        }
     }
 }
 

@@ -66,6 +66,7 @@ fn connection_name(connection: Connection) -> &'static str {
         Connection::NeedsAuth => "needs-auth",
         Connection::UpgradeRequired => "upgrade-required",
         Connection::UserChanged => "user-changed",
+        Connection::NeedsAdopt => "needs-adopt",
     }
 }
 

@@ -15,6 +15,7 @@ mod fetch;
 mod opfs;
 mod options;
 mod panic;
+mod place;
 mod socket;
 mod vfs;
 

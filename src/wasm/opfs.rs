@@ -1,4 +1,5 @@
-//! Where a database's files are: one directory of the Origin Private File System for each name.
+//! Where a database's files are: one directory of the Origin Private File System for each name, and for each
+//! further user of it one beside that, whose name ends in `@` and a place.
 //!
 //! Promises that opening waits, for a bounded time, until a worker that died has let go of its
 //! handles, and never takes them from a living one. The caller holds the Web Lock of the name.
@@ -8,6 +9,7 @@ use crate::failure::{Failure, describe, is_in_use};
 use crate::vfs::{DATABASE, Handle, LOG, Vfs};
 use futures_util::future::join;
 use gloo_timers::future::TimeoutFuture;
+use js_sys::IteratorNext;
 use rusqlite::{Connection, OpenFlags};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,6 +23,9 @@ const ROOT: &str = "seaworthy";
 const PATIENCE_MS: f64 = 5000.0;
 const RETRY_EVERY_MS: u32 = 5;
 
+/// Stands in no encoded name.
+const BESIDE: char = '@';
+
 static OPENED: AtomicU32 = AtomicU32::new(0);
 
 /// The files of one open database.
@@ -31,12 +36,15 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Takes the files of `name`, making them if need be.
-    pub(crate) async fn open(name: &str) -> Result<Self, Failure> {
+    /// Takes the files of `name`, or of a further user at `place`, making them if need be.
+    pub(crate) async fn open(name: &str, place: &str) -> Result<Self, Failure> {
         if !scope()?.is_secure_context() {
             return Err(Failure::new("InsecureContext", "the browser offers no storage to plain HTTP: use https or localhost, or open with storage: 'memory'"));
         }
-        let encoded = directory(name)?;
+        let mut encoded = directory(name)?;
+        if !place.is_empty() {
+            encoded = format!("{encoded}{BESIDE}{place}");
+        }
         if !has_handles() {
             let what = "this browser has no OPFS access handles in a worker: use a newer one, or open with storage: 'memory'";
             return Err(Failure::new("StorageUnavailable", what));
@@ -109,21 +117,42 @@ async fn make_directory(encoded: &str) -> Result<FileSystemDirectoryHandle, JsVa
     Ok(folder)
 }
 
-/// Deletes the directory of `name` with everything in it. A database that does not exist is fine.
+/// Deletes the directories of `name` with everything in them, the first user's last. A database that does not exist is fine.
 pub(crate) async fn remove(name: &str) -> Result<(), Failure> {
-    let directory = directory(name)?;
+    let first = directory(name)?;
     let failed = |error: JsValue| Failure::storage("deleting the database", &error);
-    let patience = Patience::new();
     let Some(root) = root().await.map_err(failed)? else { return Ok(()) };
+    let beside = format!("{first}{BESIDE}");
+    let mut found = names(&root).await.map_err(failed)?;
+    found.retain(|name| name.starts_with(&beside));
+    for directory in found.iter().chain([&first]) {
+        remove_directory(&root, directory).await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+async fn names(root: &FileSystemDirectoryHandle) -> Result<Vec<String>, JsValue> {
+    let (keys, mut names) = (root.keys(), Vec::new());
+    loop {
+        let next: IteratorNext = JsFuture::from(keys.next()?).await?.unchecked_into();
+        if next.done() {
+            return Ok(names);
+        }
+        names.extend(next.value().as_string());
+    }
+}
+
+async fn remove_directory(root: &FileSystemDirectoryHandle, directory: &str) -> Result<(), JsValue> {
     let options = FileSystemRemoveOptions::new();
     options.set_recursive(true);
+    let patience = Patience::new();
     loop {
-        match JsFuture::from(root.remove_entry_with_options(&directory, &options)).await {
+        match JsFuture::from(root.remove_entry_with_options(directory, &options)).await {
             Ok(_) => return Ok(()),
             Err(error) => match describe(&error).0.as_str() {
                 "NotFoundError" => return Ok(()),
                 name if is_in_use(name) && !patience.is_over() => TimeoutFuture::new(RETRY_EVERY_MS).await,
-                _ => return Err(failed(error)),
+                _ => return Err(error),
             },
         }
     }

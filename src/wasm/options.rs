@@ -1,8 +1,9 @@
 //! What `Database.open` is given, parsed once into types.
 
 use crate::failure::{Failure, from_js};
+use seaworthy_engine::client::User;
 use seaworthy_store::Schema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use wasm_bindgen::JsValue;
 
 /// How to open a database.
@@ -17,6 +18,12 @@ pub(crate) struct Options {
     /// Where it synchronises; absent: nowhere.
     #[serde(default)]
     pub sync: Option<Sync>,
+    /// Whose database it is to be; absent: the last user's.
+    #[serde(default, deserialize_with = "user")]
+    pub user: Option<User>,
+    /// Writes that are pending in the database that was open before this one.
+    #[serde(default)]
+    pub left_pending: u64,
     /// Whether to connect at once.
     #[serde(default)]
     pub online: bool,
@@ -44,4 +51,13 @@ impl Options {
     pub(crate) fn from_js(options: &JsValue) -> Result<Self, Failure> {
         from_js(options).map_err(|error| Failure::new("SchemaMismatch", format!("the options or the schema cannot be read: {error}")))
     }
+}
+
+fn user<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<User>, D::Error> {
+    #[derive(Deserialize)]
+    struct Name {
+        issuer: String,
+        subject: String,
+    }
+    Ok(Option::<Name>::deserialize(deserializer)?.map(|Name { issuer, subject }| User { issuer, subject }))
 }

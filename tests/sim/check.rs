@@ -79,7 +79,8 @@ impl World {
                 Fate::Unknown if former == End::Settled => continue,
                 Fate::Unknown => return Err(wrong(id, format!("was {former:?} and is lost"))),
             };
-            if former != End::Pending && former != end {
+            let lost = (former, end) == (End::Confirmed, End::Rejected) && self.history.is_lost(id);
+            if former != End::Pending && former != end && !lost {
                 return Err(wrong(id, format!("was {former:?} and is {end:?}")));
             }
             if (end == End::Pending) != queued.contains(&id) {
@@ -124,6 +125,10 @@ impl World {
             for (id, end) in self.clients[client].ends.clone() {
                 match end {
                     End::Pending => return Err(Broken(format!("client {client}: write {id} is still pending"))),
+                    // Of a copied database the server cannot tell what this one knows.
+                    End::Confirmed if self.history.position_of(id).is_none() && self.report.copies == 0 => {
+                        return Err(Broken(format!("client {client}: write {id} was confirmed, is lost by a restored server, and is not listed")));
+                    }
                     End::Confirmed => self.report.confirmed += 1,
                     End::Rejected | End::Settled => self.report.rejected += 1,
                 }

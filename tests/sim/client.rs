@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use seaworthy_engine::Millis;
 use seaworthy_engine::client::{Connection as State, Input, Status};
 use seaworthy_protocol::{Policy, ReplicaId, TransactionId};
-use seaworthy_store::{Action, Call, Receipt, Replica, Store, StoreError};
+use seaworthy_store::{Action, Call, LOST_BY_RESTORE, Receipt, Replica, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub struct Client {
@@ -167,13 +167,15 @@ impl World {
                 if status.connection == State::NeedsAdopt {
                     let at = now + self.random.around(2_000);
                     self.queue.at(at, Event::Adopt { client, life });
+                    self.report.unclaimed += 1;
                 }
                 if let Some(process) = &mut node.process {
                     process.status = status;
                 }
             }
             Action::Synced => self.report.checkpoints += 1,
-            Action::Confirmed(_) | Action::Rejected(_) => {}
+            Action::Rejected(writes) => self.report.lost += writes.iter().filter(|write| write.code == LOST_BY_RESTORE).count() as u64,
+            Action::Confirmed(_) => {}
             Action::Failed(error) => {
                 self.report.storage_failures += 1;
                 if !node.device.gate.take_refused() {

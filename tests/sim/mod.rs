@@ -54,6 +54,10 @@ pub struct Report {
     pub copies: u64,
     /// Times that the server went on from a backup.
     pub restores: u64,
+    /// Confirmed writes that a restored server had lost, and that were listed.
+    pub lost: u64,
+    /// Times that what nobody wrote waited to be adopted.
+    pub unclaimed: u64,
     /// A fingerprint of every event in order.
     pub fingerprint: u64,
 }
@@ -74,6 +78,8 @@ impl Report {
         self.blocked += other.blocked;
         self.copies += other.copies;
         self.restores += other.restores;
+        self.lost += other.lost;
+        self.unclaimed += other.unclaimed;
         self.fingerprint = self.fingerprint.wrapping_add(other.fingerprint);
     }
 }

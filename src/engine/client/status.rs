@@ -83,11 +83,17 @@ impl StatusError {
     }
 
     pub(super) fn user_changed() -> Self {
-        Self::new("user_changed", "This database belongs to another user. Call db.switchUser() to open the one of who is signed in, or sign in as its user. What is pending is kept.")
+        Self::new(
+            "user_changed",
+            "This database belongs to another user. Call db.switchUser() to open the one of who is signed in, or sign in as its user. What is pending is kept.",
+        )
     }
 
     pub(super) fn needs_adopt() -> Self {
-        Self::new("needs_adopt", "What was written while nobody was signed in is not sent yet. Call db.adopt() to give it to who is signed in now, or db.switchUser({ discardPending: true }) to drop it.")
+        Self::new(
+            "needs_adopt",
+            "What was written while nobody was signed in is not sent yet. Call db.adopt() to give it to who is signed in now, or db.switchUser({ discardPending: true }) to drop it.",
+        )
     }
 
     pub(super) fn of_frame(frame: ErrorFrame) -> Self {
