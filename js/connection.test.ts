@@ -142,7 +142,7 @@ test('a failed open leaves the worker, so that the database can be deleted', asy
   worker().refuse('open', 'SchemaMismatch', 'differs');
   await assert.rejects(opened, { code: 'SchemaMismatch' });
   assert.equal(failures.length, 1);
-  const deleted = connection.call({ op: 'delete' });
+  const deleted = connection.call({ op: 'delete', discardPending: false });
   worker().answer('delete', null);
   assert.equal(await deleted, null);
 });
@@ -203,4 +203,54 @@ test('the next worker is told what was said about the network', () => {
   connection.stop();
   connection.start();
   assert.equal(worker().last('open').options.online, false);
+});
+
+const EVE = { issuer: 'i', subject: 'eve' };
+const SWITCH = { op: 'switch', user: EVE, discardPending: false } as const;
+
+test('a request that changes what all others mean is asked when everything before it is answered, and before all that comes after it', async () => {
+  const { connection, worker } = setUp();
+  worker().open();
+  const before = connection.call({ op: 'read', call: CALL });
+  const switching = connection.alone(SWITCH);
+  const after = connection.call({ op: 'pending' });
+  await settle();
+  assert.deepEqual(worker().ops(), ['open', 'read']);
+  await assert.rejects(connection.alone(SWITCH), { code: 'NotAllowed' });
+  worker().answer('read', new Uint8Array([1]));
+  await before;
+  await settle();
+  assert.deepEqual(worker().ops(), ['open', 'read', 'switch']);
+  worker().answer('switch', { switched: true, status: STATUS });
+  assert.equal((await switching).switched, true);
+  assert.deepEqual(worker().ops(), ['open', 'read', 'switch', 'pending']);
+  worker().answer('pending', []);
+  await after;
+});
+
+test('a worker that is started while the user is switched is asked nothing that came after the switch before it', async () => {
+  const { connection, worker } = setUp();
+  worker().open();
+  const switching = connection.alone(SWITCH);
+  const after = connection.call({ op: 'write', request: 'r', call: CALL });
+  await settle();
+  connection.stop();
+  connection.start();
+  assert.deepEqual(worker().ops(), ['open', 'switch']);
+  worker().open();
+  worker().answer('switch', { switched: false, status: STATUS });
+  await switching;
+  assert.deepEqual(worker().ops(), ['open', 'switch', 'write']);
+  worker().answer('write', { receipt: { id: 't', sequence: 1, changes: 1 }, buffer: new Uint8Array() });
+  await after;
+});
+
+test('an end while the user is switched fails what was held too', async () => {
+  const { connection, worker } = setUp();
+  worker().open();
+  const read = connection.call({ op: 'read', call: CALL });
+  const switching = connection.alone(SWITCH);
+  const held = connection.call({ op: 'pending' });
+  connection.end(new Closed('over'));
+  for (const call of [read, switching, held]) await assert.rejects(call, Closed);
 });

@@ -1,4 +1,4 @@
-import { errorFromWire, LeaderLost, type SeaworthyError, WorkerFailed } from './errors.js';
+import { errorFromWire, LeaderLost, NotAllowed, type SeaworthyError, WorkerFailed } from './errors.js';
 import type { Answers, EngineEvent, Op, OpenRequest, Request, RequestBody, RequestOf, Response, WorkerMessage } from './messages.js';
 
 /** What a connection needs of a worker. */
@@ -29,6 +29,8 @@ interface Waiting {
   crashes: number;
 }
 
+/** What an open transaction needs in order to end. */
+const IN_TRANSACTION: ReadonlySet<Op> = new Set(['step', 'commit', 'rollback', 'close']);
 const ACKNOWLEDGE_MS = 1000;
 /** A request that killed so many workers is not sent again. */
 const MAX_CRASHES = 2;
@@ -45,6 +47,9 @@ export class Connection {
   readonly #listener: ConnectionListener;
   readonly #waiting = new Map<number, Waiting>();
   readonly #received: string[] = [];
+  /** What is asked while one request has the worker to itself. */
+  #held: Map<number, Waiting> | null = null;
+  #quiet: (() => void) | undefined;
   #acknowledging: ReturnType<typeof setTimeout> | undefined;
   #hello: ReturnType<typeof setTimeout> | undefined;
   #worker: WorkerPort | null = null;
@@ -81,7 +86,7 @@ export class Connection {
     this.#waiting.clear();
     const opening = unanswered.find(([, { body }]) => body.op === 'open');
     if (opening) this.#repeat(...opening);
-    else this.call({ op: 'open', options: this.#options }).catch(() => {});
+    else this.#ask({ op: 'open', options: this.#options }, this.#waiting).catch(() => {});
     for (const [id, waiting] of unanswered) if (waiting.body.op !== 'open') this.#repeat(id, waiting);
     if (this.#starts > 1) this.#listener.restarted();
   }
@@ -103,12 +108,39 @@ export class Connection {
     this.stop();
     clearTimeout(this.#acknowledging);
     this.#failure = error;
-    for (const { reject } of this.#waiting.values()) reject(error);
+    for (const { reject } of [...this.#waiting.values(), ...(this.#held?.values() ?? [])]) reject(error);
     this.#waiting.clear();
+    this.#held?.clear();
+    this.#quiet?.();
+  }
+
+  /**
+   * Asks for something that changes what every other request means: after all that was asked before is answered, so that no
+   * worker is asked it again, and before anything that is asked meanwhile.
+   */
+  async alone<O extends Op>(request: RequestOf<O>): Promise<Answers[O]> {
+    if (this.#held) throw new NotAllowed('The user is being switched already. Await the first call.');
+    this.flush();
+    const held = new Map<number, Waiting>();
+    this.#held = held;
+    try {
+      while (this.#waiting.size > 0) await new Promise<void>((quiet) => (this.#quiet = quiet));
+      return await this.#ask(request, this.#waiting);
+    } finally {
+      this.#held = null;
+      for (const [id, waiting] of held) {
+        this.#waiting.set(id, waiting);
+        this.#send(id, waiting.body);
+      }
+    }
   }
 
   /** Asks the worker. A signal stops the waiting, not what has begun. */
   call<O extends Op>(request: RequestOf<O>, signal?: AbortSignal): Promise<Answers[O]> {
+    return this.#ask(request, this.#held && !IN_TRANSACTION.has(request.op) ? this.#held : this.#waiting, signal);
+  }
+
+  #ask<O extends Op>(request: RequestOf<O>, waiting: Map<number, Waiting>, signal?: AbortSignal): Promise<Answers[O]> {
     const body: RequestBody = request.op === 'write' || request.op === 'commit' ? { ...request, received: this.#received.splice(0) } : request;
     return new Promise((resolve, reject) => {
       if (this.#failure) return reject(this.#failure);
@@ -117,7 +149,7 @@ export class Connection {
       const abort = (): void => reject(signal?.reason);
       const leave = (): void => signal?.removeEventListener('abort', abort);
       signal?.addEventListener('abort', abort);
-      this.#waiting.set(id, {
+      waiting.set(id, {
         body,
         resolve: (answer) => {
           leave();
@@ -129,7 +161,7 @@ export class Connection {
         },
         crashes: 0,
       });
-      this.#send(id, body);
+      if (waiting !== this.#held) this.#send(id, body);
     });
   }
 
@@ -181,6 +213,7 @@ export class Connection {
     const waiting = this.#waiting.get(response.id);
     if (!waiting) return;
     this.#waiting.delete(response.id);
+    if (this.#waiting.size === 0) this.#quiet?.();
     if (response.type === 'failed') {
       const error = errorFromWire(response.error);
       waiting.reject(error);

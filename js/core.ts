@@ -2,10 +2,10 @@ import { decodeAnswer, type StatementAnswer } from './answer.js';
 import { encodeCall, type Statement } from './call.js';
 import { Connection, type ConnectionListener, type WorkerSource } from './connection.js';
 import { Emitter } from './emitter.js';
-import { AuthRequired, errorFromWire, SeaworthyError, ServerSide, UserChanged } from './errors.js';
+import { AdoptRequired, AuthRequired, errorFromWire, SeaworthyError, ServerSide, UserChanged } from './errors.js';
 import type { LiveQuery } from './live.js';
 import { LiveSet } from './live-set.js';
-import type { EngineEvent, OpenRequest, ReceiptMessage, StatusMessage } from './messages.js';
+import type { EngineEvent, OpenRequest, ReceiptMessage, StatusMessage, UserMessage } from './messages.js';
 import type { CallOptions, Runner, Write, WriteOptions } from './query.js';
 import { Receipt, WritePromise } from './receipt.js';
 import { Resolvers } from './resolve.js';
@@ -13,7 +13,7 @@ import { buildRows } from './rows.js';
 import type { Schema } from './schema.js';
 import type { Sql } from './sql.js';
 import { fromMessage, StatusSource } from './status.js';
-import { type TokenCallback, TokenSource } from './token.js';
+import { type TokenCallback, TokenSource, userOf } from './token.js';
 import { uuid } from './uuid.js';
 import { type RejectedWrite, Writes } from './writes.js';
 
@@ -104,6 +104,28 @@ export class Core implements Runner<'database'>, ConnectionListener {
     await this.connection.call({ op: 'online', wanted });
   }
 
+  /** Opens the database of who is signed in now; that of the former user keeps what is pending in it. */
+  async switchUser(discardPending: boolean): Promise<void> {
+    const token = await this.#tokens.current(true);
+    const user = userOf(token);
+    const former = this.status.getSnapshot().user;
+    const { switched, status } = await this.connection.alone({ op: 'switch', user, discardPending });
+    this.noteStatus(status);
+    // A worker that was started meanwhile has been asked everything anew, and switches nothing a second time.
+    if (switched || (former && !isSameUser(former, status.user))) {
+      this.writes.left();
+      this.liveQueries.restarted();
+    }
+    await this.connection.call({ op: 'token', token });
+  }
+
+  /** Gives what nobody wrote to who is signed in now. */
+  async adopt(): Promise<void> {
+    const token = await this.#tokens.current(false);
+    await this.connection.call({ op: 'token', token });
+    await this.connection.call({ op: 'adopt' });
+  }
+
   /** Asks the application for a token. */
   authenticate(): Promise<void> {
     return this.#tokens.demand(true);
@@ -180,6 +202,7 @@ export class Core implements Runner<'database'>, ConnectionListener {
     if (message.connection === before) return;
     const words = message.error?.message;
     if (message.connection === 'needs-auth') this.report(new AuthRequired(words ?? 'Sign in, then call db.authenticate(). What is pending is kept.'));
+    if (message.connection === 'needs-adopt') this.report(new AdoptRequired(words ?? 'Call db.adopt() to send what was written before the sign-in.'));
     if (message.connection === 'user-changed') this.report(new UserChanged(words ?? 'The token names another user than this database belongs to.'));
   }
 }
@@ -197,6 +220,10 @@ export function rowsOf<Row extends object>(answer: StatementAnswer | undefined, 
 /** A query as a statement that runs once. */
 export function single(query: Sql<object>): Statement {
   return { text: query.text, values: query.values, sets: 1 };
+}
+
+function isSameUser(one: UserMessage, other: UserMessage | null): boolean {
+  return one.issuer === other?.issuer && one.subject === other.subject;
 }
 
 function asError(thrown: unknown): SeaworthyError {

@@ -15,6 +15,16 @@ import { type TableHandles, tableHandles } from './tables.js';
 import { type Transaction, type TransactionOptions, transact } from './transaction.js';
 import type { Writes } from './writes.js';
 
+/**
+ * What is to become of writes that the server does not have.
+ * @example
+ * await db.delete({ discardPending: true });
+ */
+export interface DiscardOptions {
+  /** Drop them. Without it nothing is done while there are any. */
+  readonly discardPending?: boolean;
+}
+
 /** What `open` knows of a handle. @internal */
 export interface Lifetime {
   /** Resolves when the database is open. */
@@ -186,6 +196,28 @@ export class Database<S extends Tables = Tables> implements AsyncDisposable {
   }
 
   /**
+   * Opens the database of who is signed in now, in place of the one that is open: the token callback is asked, and calls that
+   * were made before are finished first. The former user's database stays on this device with what is pending in it, and
+   * `switchUser` leads back to it when that user is signed in again. What was written while nobody was signed in belongs to no
+   * user: adopt it, or say `discardPending`; otherwise this throws `PendingWrites`.
+   * @example
+   * signInForm.onsubmit = async () => { await signIn(); await db.switchUser(); };
+   */
+  async switchUser(options: DiscardOptions = {}): Promise<void> {
+    await this.#core.switchUser(options.discardPending ?? false);
+  }
+
+  /**
+   * Gives what was written while nobody was signed in to the user who is signed in now, and sends it. Until then the status
+   * is `needs-adopt`.
+   * @example
+   * if (db.status.getSnapshot().connection === 'needs-adopt' && confirm('Keep what you wrote?')) await db.adopt();
+   */
+  async adopt(): Promise<void> {
+    await this.#core.adopt();
+  }
+
+  /**
    * Gives the handle back. The database closes a second after the last one, unless it is opened again; `now` does not wait.
    * @example
    * await db.close();
@@ -195,12 +227,13 @@ export class Database<S extends Tables = Tables> implements AsyncDisposable {
   }
 
   /**
-   * Closes the database for everyone in this page and deletes its data on this device. What is pending is lost.
+   * Closes the database for everyone in this page and deletes it on this device, those of its other users too. Throws
+   * `PendingWrites`, and does nothing, while there are writes that the server does not have, unless `discardPending` is said.
    * @example
-   * await db.delete();
+   * await db.delete({ discardPending: await confirmed('Drop what was not sent?') });
    */
-  async delete(options: CallOptions = {}): Promise<void> {
-    await this.#core.connection.call({ op: 'delete' }, options.signal);
+  async delete(options: CallOptions & DiscardOptions = {}): Promise<void> {
+    await this.#core.connection.call({ op: 'delete', discardPending: options.discardPending ?? false }, options.signal);
     this.#lifetime.forget();
     this.#core.end(new Closed(`The database ${this.name} was deleted. Call open() again.`));
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  AdoptRequired,
   AuthRequired,
   BadSql,
   BadValue,
@@ -12,6 +13,7 @@ import {
   IntegerOutOfRange,
   LeaderLost,
   NotAllowed,
+  PendingWrites,
   QuotaExceeded,
   SchemaMismatch,
   SeaworthyError,
@@ -34,6 +36,8 @@ const CLASSES = {
   SchemaMismatch,
   AuthRequired,
   UserChanged,
+  AdoptRequired,
+  PendingWrites,
   ServerSide,
   Closed,
   IntegerOutOfRange,

@@ -186,6 +186,28 @@ export class UserChanged extends SeaworthyError {
 }
 
 /**
+ * What was written while nobody was signed in is not sent until `db.adopt()` gives it to the user who is signed in now.
+ * @example
+ * db.on('error', (error) => { if (error instanceof AdoptRequired && confirm('Keep what you wrote?')) void db.adopt(); });
+ */
+export class AdoptRequired extends SeaworthyError {
+  constructor(message: string, context?: ErrorContext) {
+    super('AdoptRequired', message, context);
+  }
+}
+
+/**
+ * Writes that the server does not have would be lost. `details.pending` counts them. Nothing was done.
+ * @example
+ * await db.delete().catch((error) => { if (error instanceof PendingWrites) askWhetherToDrop(error.details.pending); });
+ */
+export class PendingWrites extends SeaworthyError {
+  constructor(message: string, context?: ErrorContext) {
+    super('PendingWrites', message, context);
+  }
+}
+
+/**
  * The handle was made on a server, where there is no database. Query in the browser instead.
  * @example
  * const rows = await todos.all().catch((error) => { if (error instanceof ServerSide) return []; throw error; });
@@ -262,6 +284,8 @@ const CLASSES: Readonly<Record<string, new (message: string, context?: ErrorCont
   SchemaMismatch,
   AuthRequired,
   UserChanged,
+  AdoptRequired,
+  PendingWrites,
   ServerSide,
   Closed,
   IntegerOutOfRange,

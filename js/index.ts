@@ -6,9 +6,10 @@
 export type { Column, ColumnKind, OnDelete } from './column.js';
 export { blob, boolean, id, integer, json, real, text, timestamp } from './column.js';
 export type { DatabaseEvents } from './core.js';
-export type { Database } from './database.js';
+export type { Database, DiscardOptions } from './database.js';
 export type { WorkerFailure } from './errors.js';
 export {
+  AdoptRequired,
   AuthRequired,
   BadSql,
   BadValue,
@@ -19,6 +20,7 @@ export {
   IntegerOutOfRange,
   LeaderLost,
   NotAllowed,
+  PendingWrites,
   QuotaExceeded,
   SchemaMismatch,
   SeaworthyError,

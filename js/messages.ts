@@ -2,6 +2,12 @@ import type { WireError } from './errors.js';
 import type { ChangedRow, Conflict, Policy, Value } from './generated/protocol.js';
 import type { SchemaDefinition } from './schema.js';
 
+/** A user, as the token names them. */
+export interface UserMessage {
+  readonly issuer: string;
+  readonly subject: string;
+}
+
 /** What the page says when it opens a database. */
 export interface OpenRequest {
   readonly name: string;
@@ -33,6 +39,8 @@ export type RequestBody =
   | { readonly op: 'unlive'; readonly live: number }
   | { readonly op: 'acknowledge'; readonly requests: readonly string[] }
   | { readonly op: 'token'; readonly token: string | null }
+  | { readonly op: 'adopt' }
+  | { readonly op: 'switch'; readonly user: UserMessage; readonly discardPending: boolean }
   | { readonly op: 'online'; readonly wanted: boolean }
   | { readonly op: 'pending' }
   | { readonly op: 'rejected' }
@@ -42,7 +50,7 @@ export type RequestBody =
   | { readonly op: 'discard'; readonly write: string }
   | { readonly op: 'fate'; readonly write: string }
   | { readonly op: 'close' }
-  | { readonly op: 'delete' };
+  | { readonly op: 'delete'; readonly discardPending: boolean };
 
 /** The name of a request. */
 export type Op = RequestBody['op'];
@@ -109,7 +117,7 @@ export interface Decision {
 export type FateMessage = { readonly state: 'pending' | 'confirmed' | 'unknown' } | { readonly state: 'rejected'; readonly write: RejectedMessage };
 
 /** The state of the connection, in the engine's words. */
-export type ConnectionState = 'offline' | 'connecting' | 'online' | 'needs-auth' | 'upgrade-required' | 'user-changed';
+export type ConnectionState = 'offline' | 'connecting' | 'online' | 'needs-auth' | 'upgrade-required' | 'user-changed' | 'needs-adopt';
 
 /** What the worker knows of synchronisation. */
 export interface StatusMessage {
@@ -119,7 +127,7 @@ export interface StatusMessage {
   readonly blocked: number;
   readonly rejected: number;
   readonly last_synced_at_ms: number | null;
-  readonly user: { readonly issuer: string; readonly subject: string } | null;
+  readonly user: UserMessage | null;
   readonly error: { readonly code: string; readonly message: string } | null;
 }
 
@@ -136,6 +144,8 @@ export interface Answers {
   readonly unlive: null;
   readonly acknowledge: null;
   readonly token: null;
+  readonly adopt: null;
+  readonly switch: { readonly switched: boolean; readonly status: StatusMessage };
   readonly online: null;
   readonly pending: readonly PendingMessage[];
   readonly rejected: readonly RejectedMessage[];

@@ -2,7 +2,18 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, mock, test } from 'node:test';
 import { FakeWorker, STATUS, settle } from '../tests/unit/fake-worker.js';
 import { id, text } from './column.js';
-import { Closed, ConfirmTimeout, InsecureContext, type SeaworthyError, ServerSide, WriteRejected } from './errors.js';
+import {
+  AdoptRequired,
+  AuthRequired,
+  Closed,
+  ConfirmTimeout,
+  InsecureContext,
+  PendingWrites,
+  type SeaworthyError,
+  ServerSide,
+  UserChanged,
+  WriteRejected,
+} from './errors.js';
 import type { RejectedMessage, StatusMessage } from './messages.js';
 import { open } from './open.js';
 import { schema } from './schema.js';
@@ -296,4 +307,83 @@ test('deleting ends the handle', async () => {
   await deleting;
   await assert.rejects(db.all(sql`SELECT 1`), Closed);
   assert.notEqual(open(options(name)), db);
+});
+
+const jwt = (sub: string): string => `x.${Buffer.from(JSON.stringify({ iss: 'i', sub })).toString('base64url')}.y`;
+const ANN = { issuer: 'i', subject: 'ann' };
+const EVE = { issuer: 'i', subject: 'eve' };
+
+/** A database that ann has open, with a write that she waits for; eve is signed in. */
+async function annsDatabase() {
+  const db = open({ ...options(), sync: { url: '/sync/v1', token: () => jwt('eve') } });
+  worker().open();
+  worker().say({ type: 'status', status: { ...STATUS, user: ANN } });
+  const writing = db.tables.todos.insert({ title: 'Milk' });
+  worker().answer('write', { receipt: RECEIPT, buffer: new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]) });
+  return { db, waiting: (await writing).confirmed() };
+}
+
+test('switching the user asks the worker for the one of the token, and what the former one waits for says so', async () => {
+  const { db, waiting } = await annsDatabase();
+  worker().answer('fate', { state: 'pending' });
+  const results: unknown[] = [];
+  db.live(sql`SELECT 1`).subscribe((rows) => results.push(rows));
+  worker().answer('live', new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]));
+  await settle();
+  const switching = db.switchUser();
+  for (let turn = 0; turn < 3; turn++) {
+    await settle();
+    if (worker().ops().includes('acknowledge')) worker().answer('acknowledge', null);
+  }
+  const asked = worker().last('switch');
+  assert.deepEqual([asked.user, asked.discardPending], [EVE, false]);
+  worker().answer('switch', { switched: true, status: { ...STATUS, user: EVE } });
+  await assert.rejects(waiting, UserChanged);
+  await settle();
+  worker().answer('token', null);
+  await switching;
+  assert.deepEqual(db.user, EVE);
+  assert.equal(
+    worker()
+      .ops()
+      .filter((op) => op === 'live').length,
+    2,
+    'the live query is asked anew',
+  );
+});
+
+test('adopting gives the token first, and needs one', async () => {
+  let token: string | null = null;
+  const db = open({ ...options(), sync: { url: '/sync/v1', token: () => token } });
+  worker().open();
+  await db.ready;
+  await assert.rejects(db.adopt(), AuthRequired);
+  await assert.rejects(db.switchUser(), AuthRequired);
+  const errors: SeaworthyError[] = [];
+  db.on('error', (error) => errors.push(error));
+  worker().say({ type: 'status', status: { ...STATUS, connection: 'needs-adopt' } });
+  assert.deepEqual(
+    errors.map((error) => error instanceof AdoptRequired),
+    [true],
+  );
+  token = jwt('ann');
+  const adopting = db.adopt();
+  await settle();
+  worker().answer('token', null);
+  await settle();
+  worker().answer('adopt', null);
+  await adopting;
+  assert.deepEqual(worker().ops().slice(-2), ['token', 'adopt']);
+});
+
+test('a deletion that would lose writes fails, and the handle goes on', async () => {
+  const db = open(options());
+  worker().open();
+  const deleting = db.delete();
+  assert.equal(worker().last('delete').discardPending, false);
+  worker().refuse('delete', 'PendingWrites');
+  await assert.rejects(deleting, PendingWrites);
+  assert.notEqual(db.status.getSnapshot().connection, 'closed');
+  void db.delete({ discardPending: true }).catch(() => {});
+  assert.equal(worker().last('delete').discardPending, true);
 });

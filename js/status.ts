@@ -19,7 +19,7 @@ export interface User {
  * const badge = ({ connection, pending }: Status) => (pending > 0 ? `${pending} to send` : connection);
  */
 export interface Status {
-  /** `offline`, `connecting`, `online`, `needs-auth`, `upgrade-required`, `user-changed`, or `closed`. */
+  /** `offline`, `connecting`, `online`, `needs-auth`, `needs-adopt`, `upgrade-required`, `user-changed`, or `closed`. */
   readonly connection: ConnectionState | 'closed';
   /** Who owns the database. `other-tab`: calls wait until that tab closes. */
   readonly owner: 'opening' | 'this-tab' | 'other-tab';

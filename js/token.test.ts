@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, mock, test } from 'node:test';
 import { settle } from '../tests/unit/fake-worker.js';
 import { AuthRequired, type SeaworthyError } from './errors.js';
-import { type TokenCallback, TokenSource } from './token.js';
+import { type TokenCallback, TokenSource, userOf } from './token.js';
 
 before(() => mock.timers.enable({ apis: ['setTimeout'] }));
 after(() => mock.timers.reset());
@@ -64,4 +64,20 @@ test('after the stop nothing is asked or given', async () => {
   mock.timers.tick(60_000);
   await settle();
   assert.deepEqual([given, reported.length], [[], 1]);
+});
+
+const jwt = (claims: object): string => `x.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.y`;
+
+test('a token says whose it is, whatever alphabet the name is written in', () => {
+  assert.deepEqual(userOf(jwt({ iss: 'https://id.example', sub: 'ännchen ÿ?>' })), { issuer: 'https://id.example', subject: 'ännchen ÿ?>' });
+  for (const token of ['', 'a.b.c', jwt({ iss: 'i' }), jwt({ iss: 'i', sub: 7 }), 'x.bnVsbA.y']) assert.throws(() => userOf(token), AuthRequired, token);
+});
+
+test('asking who is signed in forgets former demands, and fails when it is nobody', async () => {
+  const { source, given } = setUp(({ renew }) => (renew ? 'fresh' : null));
+  const demand = source.demand(true);
+  assert.equal(await source.current(true), 'fresh');
+  await demand;
+  assert.deepEqual(given, []);
+  await assert.rejects(source.current(false), AuthRequired);
 });

@@ -1,4 +1,5 @@
 import { AuthRequired, type SeaworthyError } from './errors.js';
+import type { UserMessage } from './messages.js';
 
 /**
  * Gives a token, or `null` when nobody is signed in. `renew`: the last one is no longer good.
@@ -41,9 +42,29 @@ export class TokenSource {
     }
   }
 
+  /** A token for who is signed in, at once. Former demands are forgotten. */
+  async current(renew: boolean): Promise<string> {
+    this.stop();
+    const token = await this.#callback({ renew });
+    if (token === null) throw new AuthRequired('Nobody is signed in: the token callback of sync gave null. Sign in, then call this again.');
+    return token;
+  }
+
   /** Asks no more. */
   stop(): void {
     this.#turn++;
     clearTimeout(this.#timer);
   }
+}
+
+/** The user that a token names. Only the server checks a token; here it says whose database is meant. */
+export function userOf(token: string): UserMessage {
+  try {
+    const bytes = Uint8Array.from(atob((token.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/')), (character) => character.charCodeAt(0));
+    const { iss, sub } = JSON.parse(new TextDecoder().decode(bytes)) as { readonly iss?: unknown; readonly sub?: unknown };
+    if (typeof iss === 'string' && typeof sub === 'string') return { issuer: iss, subject: sub };
+  } catch {
+    // Said below.
+  }
+  throw new AuthRequired('The token names no user. Give a JWT with the claims iss and sub.');
 }

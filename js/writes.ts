@@ -1,6 +1,6 @@
 import { decodeCells, encodeCells } from './cells.js';
 import type { Connection } from './connection.js';
-import { ConfirmTimeout, SeaworthyError, WriteRejected } from './errors.js';
+import { ConfirmTimeout, SeaworthyError, UserChanged, WriteRejected } from './errors.js';
 import type { ChangedRow, Conflict as ConflictMessage, Policy, Value } from './generated/protocol.js';
 import type { Decision, PendingMessage, RejectedMessage } from './messages.js';
 import { Receipt } from './receipt.js';
@@ -217,6 +217,12 @@ export class Writes {
   noteRejected(write: RejectedMessage): void {
     const error = new WriteRejected(`The server refused the write (${write.code}): ${write.message}`, write.code, { details: { id: write.id } });
     for (const waiter of this.#waiters.get(write.id) ?? []) waiter.failed(error);
+  }
+
+  /** The database of another user is open: what is awaited stays pending in the one that was left. */
+  left(): void {
+    const error = new UserChanged('The write is kept in the database of its user, and is sent when that user is signed in again.');
+    for (const id of this.#waiters.keys()) this.#failAll(id, error);
   }
 
   /** Another worker runs: what the last one would have said must be asked for. */

@@ -9,10 +9,16 @@ import type {
   ReceiptMessage,
   RejectedMessage,
   StatusMessage,
+  UserMessage,
 } from '../messages.js';
 
 /** The options of the wasm module's `Database.open`. */
-export type EngineOptions = Pick<OpenRequest, 'name' | 'storage' | 'schema' | 'sync' | 'online'>;
+export interface EngineOptions extends Pick<OpenRequest, 'name' | 'storage' | 'schema' | 'sync' | 'online'> {
+  /** Whose database it is to be; without it the last user's. */
+  readonly user?: UserMessage;
+  /** Writes that are pending in the one that was open before. */
+  readonly left_pending?: number;
+}
 
 /** The wasm module's database. Every failure throws `{ code, message, retryable, details }`. */
 export interface Engine {
@@ -26,6 +32,7 @@ export interface Engine {
   live_open(id: number, call: Uint8Array): Uint8Array;
   live_close(id: number): undefined;
   token(token: string | null): undefined;
+  adopt(): undefined;
   online(wanted: boolean): undefined;
   pending(): readonly PendingMessage[];
   rejected(): readonly RejectedMessage[];
@@ -35,6 +42,7 @@ export interface Engine {
   discard(id: string): undefined;
   fate(id: string): FateMessage;
   status(): StatusMessage;
+  pending_elsewhere(): number;
   close(): void;
 }
 

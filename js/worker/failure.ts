@@ -14,6 +14,12 @@ export class Failure extends Error implements WireError {
   }
 }
 
+/** Writes would be lost that no server has. */
+export function pendingWrites(pending: number): Failure {
+  const what = pending === 1 ? 'One write is' : `${pending} writes are`;
+  return new Failure('PendingWrites', `${what} not sent yet and would be lost. Wait until status.pending is 0, or say { discardPending: true }.`, { pending });
+}
+
 /** Whether the wasm instance died: whatever it is asked next would be undefined behaviour. */
 export function isTrap(thrown: unknown): boolean {
   return thrown instanceof WebAssembly.RuntimeError;

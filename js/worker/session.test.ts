@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, mock, test } from 'node:test';
 import { STATUS, settle } from '../../tests/unit/fake-worker.js';
 import type { OpenRequest, Request, RequestBody, WorkerMessage } from '../messages.js';
-import type { Engine, EngineModule } from './engine.js';
+import type { Engine, EngineModule, EngineOptions } from './engine.js';
 import { Session } from './session.js';
 
 const CALL = new Uint8Array([1]);
@@ -13,7 +13,7 @@ before(() => mock.timers.enable({ apis: ['setTimeout'] }));
 after(() => mock.timers.reset());
 
 /** A session whose engine writes down what it is asked. */
-async function setUp(change: Partial<Engine> = {}) {
+async function setUp(change: Partial<Engine> = {}, options = OPTIONS) {
   const log: string[] = [];
   const posted: WorkerMessage[] = [];
   const note = (what: string) => {
@@ -35,6 +35,8 @@ async function setUp(change: Partial<Engine> = {}) {
     live_open: () => noted('live', new Uint8Array([4])),
     live_close: () => note('unlive'),
     token: () => note('token'),
+    adopt: () => note('adopt'),
+    pending_elsewhere: () => 0,
     online: (wanted) => note(`online ${wanted}`),
     pending: () => [],
     rejected: () => [],
@@ -47,7 +49,12 @@ async function setUp(change: Partial<Engine> = {}) {
     close: () => note('close'),
     ...change,
   };
-  const module: EngineModule = { Database: { open: async () => engine, remove: async (name) => void note(`remove ${name}`) } };
+  const opened: EngineOptions[] = [];
+  const open = async (options: EngineOptions): Promise<Engine> => {
+    opened.push(options);
+    return engine;
+  };
+  const module: EngineModule = { Database: { open, remove: async (name) => void note(`remove ${name}`) } };
   const session = new Session(
     (message) => posted.push(message),
     async () => module,
@@ -58,9 +65,9 @@ async function setUp(change: Partial<Engine> = {}) {
     return id;
   };
   const answerTo = (wanted: number) => posted.find((message) => 'id' in message && message.id === wanted);
-  ask({ op: 'open', options: OPTIONS });
+  ask({ op: 'open', options });
   await settle();
-  return { session, ask, answerTo, posted, log };
+  return { session, ask, answerTo, posted, log, opened };
 }
 
 const failed = (message: WorkerMessage | undefined) => (message?.type === 'failed' ? message.error.code : message?.type);
@@ -195,7 +202,70 @@ test('a database that cannot be opened says why to every request, and can be del
     posted.map((message) => failed(message)),
     ['SchemaMismatch', 'SchemaMismatch'],
   );
-  session.receive({ op: 'delete', id: 3 });
+  session.receive({ op: 'delete', id: 3, discardPending: false });
+  assert.equal(failed(posted.at(-1)), 'PendingWrites', 'nobody knows what is pending in it');
+  session.receive({ op: 'delete', id: 4, discardPending: true });
   await settle();
   assert.deepEqual([removed, posted.at(-1)?.type], [['test'], 'ok']);
+});
+
+const ANN = { issuer: 'i', subject: 'ann' };
+const EVE = { issuer: 'i', subject: 'eve' };
+const ON_DISK = { ...OPTIONS, storage: 'opfs' } as OpenRequest;
+
+/** A session on disk, where the lock is free. */
+async function onDisk(change: Partial<Engine>) {
+  const locks = { request: async (_name: string, _options: unknown, held: (lock: unknown) => unknown) => held({}) };
+  Object.defineProperty(globalThis, 'navigator', { configurable: true, value: { locks } });
+  return setUp(change, ON_DISK);
+}
+
+test('another user’s database is opened in place of this one, and what comes meanwhile waits for it', async () => {
+  const { ask, answerTo, log, opened } = await onDisk({ status: () => ({ ...STATUS, user: ANN, pending: 2 }) });
+  const switching = ask({ op: 'switch', user: EVE, discardPending: false });
+  const read = ask({ op: 'read', call: CALL });
+  assert.equal(answerTo(read), undefined);
+  await settle();
+  assert.deepEqual(opened.at(-1)?.user, EVE);
+  assert.equal(opened.at(-1)?.left_pending, 2);
+  assert.deepEqual(log, ['close', 'read']);
+  const answer = answerTo(switching);
+  assert.ok(answer?.type === 'ok' && (answer.answer as { switched: boolean }).switched);
+});
+
+test('the user whose database is open, and the first of a database that nobody wrote in, stay where they are', async () => {
+  for (const status of [
+    { ...STATUS, user: EVE, pending: 2 },
+    { ...STATUS, user: null },
+  ]) {
+    const { ask, answerTo, log } = await setUp({ status: () => status });
+    const answer = answerTo(ask({ op: 'switch', user: EVE, discardPending: false }));
+    assert.deepEqual(answer?.type === 'ok' && answer.answer, { switched: false, status });
+    assert.deepEqual(log, []);
+  }
+});
+
+test('what nobody wrote, and what is only in memory, is not left behind without a word', async () => {
+  const anonymous = await onDisk({ status: () => ({ ...STATUS, user: null, pending: 1 }) });
+  const inMemory = await setUp({ status: () => ({ ...STATUS, user: ANN, pending: 1 }) });
+  for (const { ask, answerTo, log, opened } of [anonymous, inMemory]) {
+    assert.equal(failed(answerTo(ask({ op: 'switch', user: EVE, discardPending: false }))), 'PendingWrites');
+    assert.deepEqual(log, []);
+    const switching = ask({ op: 'switch', user: EVE, discardPending: true });
+    await settle();
+    assert.equal(answerTo(switching)?.type, 'ok');
+    assert.equal(opened.at(-1)?.left_pending, 0);
+  }
+  assert.deepEqual([anonymous.log, inMemory.log], [['close', 'remove test'], ['close']]);
+});
+
+test('a database with writes that nobody else has is deleted only when that is said, those of other users counted', async () => {
+  for (const change of [{ status: () => ({ ...STATUS, pending: 1 }) }, { pending_elsewhere: () => 1 }]) {
+    const { ask, answerTo, log } = await setUp(change);
+    assert.equal(failed(answerTo(ask({ op: 'delete', discardPending: false }))), 'PendingWrites');
+    assert.equal(failed(answerTo(ask({ op: 'pending' }))), 'ok', 'it is still open');
+    ask({ op: 'delete', discardPending: true });
+    await settle();
+    assert.deepEqual(log, ['close', 'remove test']);
+  }
 });

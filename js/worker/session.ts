@@ -1,8 +1,8 @@
 import { encodeCall } from '../call.js';
 import type { WireError } from '../errors.js';
 import type { Answers, EngineEvent, Op, OpenRequest, ReceiptMessage, Request, RequestOf, WorkerMessage } from '../messages.js';
-import type { Engine, EngineModule } from './engine.js';
-import { Failure, isTrap, messageOf, toWire } from './failure.js';
+import type { Engine, EngineModule, EngineOptions } from './engine.js';
+import { Failure, isTrap, messageOf, pendingWrites, toWire } from './failure.js';
 import { type Release, takeOwnership } from './owner.js';
 import { InteractiveTransaction, timedOut } from './transaction.js';
 
@@ -85,9 +85,10 @@ export class Session {
     return release;
   }
 
-  #openEngine(module: EngineModule, { name, storage, schema, sync, online }: OpenRequest): Promise<Engine> {
+  #openEngine(module: EngineModule, options: OpenRequest, next: Pick<EngineOptions, 'user' | 'left_pending'> = {}): Promise<Engine> {
+    const { name, storage, schema, sync } = options;
     const emit = (event: EngineEvent): void => this.#post(event, 'buffer' in event ? [event.buffer.buffer] : []);
-    return module.Database.open({ name, storage, schema, sync, online: online && this.#network }, emit);
+    return module.Database.open({ name, storage, schema, sync, online: this.#wanted && this.#network, ...next }, emit);
   }
 
   #mayRun(request: Request): boolean {
@@ -119,6 +120,10 @@ export class Session {
       void this.#end(request);
       return;
     }
+    if (request.op === 'switch') {
+      void this.#switch(request);
+      return;
+    }
     this.#guard(request.id, () => {
       const engine = this.#engine;
       if (!engine) throw this.#openFailure ?? new Failure('Closed', 'The database was closed.');
@@ -127,7 +132,7 @@ export class Session {
     this.#drain();
   }
 
-  #execute(engine: Engine, request: Exclude<Request, { op: 'open' | 'close' | 'delete' }>): Answers[Op] {
+  #execute(engine: Engine, request: Exclude<Request, { op: 'open' | 'close' | 'delete' | 'switch' }>): Answers[Op] {
     switch (request.op) {
       case 'read':
         return engine.read(request.call);
@@ -150,6 +155,8 @@ export class Session {
         return nothing(engine.acknowledge(request.requests));
       case 'token':
         return nothing(engine.token(request.token));
+      case 'adopt':
+        return nothing(engine.adopt());
       case 'online':
         this.#wanted = request.wanted;
         return nothing(engine.online(request.wanted && this.#network));
@@ -207,7 +214,7 @@ export class Session {
     }
     const waiting = this.#queue.findIndex((request) => request.op === 'begin' && request.transaction === transaction);
     const [begin] = waiting < 0 ? [] : this.#queue.splice(waiting, 1);
-    if (begin) this.#post({ type: 'failed', id: begin.id, error: new Failure('NotAllowed', 'The transaction was given up before it began.') }, []);
+    if (begin) this.#post({ type: 'failed', id: begin.id, error: toWire(new Failure('NotAllowed', 'The transaction was given up before it began.')) }, []);
     return null;
   }
 
@@ -227,8 +234,44 @@ export class Session {
     this.#drain();
   }
 
+  /** Opens the database of another user in place of this one, whose writes stay in it. */
+  async #switch({ id, user, discardPending }: RequestOf<'switch'> & { readonly id: number }): Promise<void> {
+    const { name, storage } = this.#options as OpenRequest;
+    try {
+      const [engine, module] = [this.#engine, this.#module];
+      if (!engine || !module) throw this.#openFailure ?? new Failure('Closed', 'The database was closed.');
+      const status = engine.status();
+      const { user: owner, pending } = status;
+      const stays = owner ? owner.issuer === user.issuer && owner.subject === user.subject : pending === 0;
+      if (stays) return this.#answer(id, { switched: false, status });
+      // What nobody wrote has no user to wait for, and memory no place to wait in.
+      const kept = owner !== null && storage === 'opfs';
+      if (!kept && pending > 0 && !discardPending) throw pendingWrites(pending);
+      this.#state = 'opening';
+      engine.close();
+      this.#engine = null;
+      if (owner === null && storage === 'opfs') await module.Database.remove(name);
+      this.#engine = await this.#openEngine(module, this.#options as OpenRequest, { user, left_pending: kept ? pending : 0 });
+      this.#state = 'open';
+      this.#answer(id, { switched: true, status: this.#engine.status() });
+    } catch (error) {
+      if (isTrap(error)) return this.#crash(id, error);
+      const wire = toWire(error);
+      if (this.#state === 'opening') [this.#state, this.#openFailure] = ['failed', wire];
+      this.#post({ type: 'failed', id, error: wire }, []);
+    }
+    this.#drain();
+  }
+
   async #end(request: Request & { readonly op: 'close' | 'delete' }): Promise<void> {
     const name = this.#options?.name;
+    if (request.op === 'delete' && !request.discardPending) {
+      const failure = this.#undeletable();
+      if (failure) {
+        this.#post({ type: 'failed', id: request.id, error: failure }, []);
+        return;
+      }
+    }
     this.#transaction?.stop();
     this.#transaction = null;
     this.#state = 'closed';
@@ -242,6 +285,13 @@ export class Session {
       this.#post({ type: 'failed', id: request.id, error: toWire(error) }, []);
     }
     this.#drain();
+  }
+
+  /** Why nothing may be deleted without a word about what is pending. */
+  #undeletable(): WireError | null {
+    if (!this.#engine) return toWire(new Failure('PendingWrites', 'What is pending here cannot be read. Delete the database with { discardPending: true }.'));
+    const pending = this.#engine.status().pending + this.#engine.pending_elsewhere();
+    return pending > 0 ? toWire(pendingWrites(pending)) : null;
   }
 
   /** Runs something of the engine: a failure answers the request, a trap ends this worker. */

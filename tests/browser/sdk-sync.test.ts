@@ -139,7 +139,7 @@ inEveryBrowser('the package with a server', (scenario) => {
     }
   });
 
-  scenario('without a token the queue waits, and a sign-in sends it', async (stage) => {
+  scenario('what was written while nobody was signed in waits for a sign-in and to be adopted', async (stage) => {
     const page = await stage.page();
     const waiting = await page.run(async () => {
       let token: string | null = null;
@@ -152,9 +152,11 @@ inEveryBrowser('the package with a server', (scenario) => {
       const answer = await fetch('/dev/token', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"user":"ann"}' });
       token = ((await answer.json()) as { token: string }).token;
       await db.authenticate();
+      while (db.status.getSnapshot().connection !== 'needs-adopt') await sdk.pause(20);
+      await db.adopt();
       return { before, errors };
     });
-    assert.deepEqual(waiting, { before: 1, errors: ['AuthRequired'] });
+    assert.deepEqual(waiting, { before: 1, errors: ['AuthRequired', 'AdoptRequired'] });
     await settled(page);
   });
 });

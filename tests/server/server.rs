@@ -9,6 +9,7 @@ mod example;
 mod fetching;
 mod handlers;
 mod hostile;
+mod identity;
 mod isolation;
 mod issuer;
 mod keys;
