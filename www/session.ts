@@ -29,6 +29,6 @@ export class Session {
 
   /** Closes the database; `removeData` deletes it from this device, with everything that was not sent. */
   async end(removeData: boolean): Promise<void> {
-    await (removeData ? this.db.delete() : this.db.close());
+    await (removeData ? this.db.delete({ discardPending: true }) : this.db.close());
   }
 }

@@ -36,6 +36,8 @@ export type Welcome = {
   subject: string,
   /** The last sequence of this replica that the server has decided; 0 if none. */
   last_sequence: Sequence,
+  /** No copy that the server may be restored from lies below: what was confirmed up to here will not be forgotten. */
+  durable_through: Position,
   /** How long the token still holds, in milliseconds. */
   token_expires_in_ms: number,
 };

@@ -260,12 +260,20 @@ test('what nobody wrote, and what is only in memory, is not left behind without 
 });
 
 test('a database with writes that nobody else has is deleted only when that is said, those of other users counted', async () => {
+  const synced = { ...OPTIONS, sync: { url: 'x' } };
   for (const change of [{ status: () => ({ ...STATUS, pending: 1 }) }, { pending_elsewhere: () => 1 }]) {
-    const { ask, answerTo, log } = await setUp(change);
+    const { ask, answerTo, log } = await setUp(change, synced);
     assert.equal(failed(answerTo(ask({ op: 'delete', discardPending: false }))), 'PendingWrites');
     assert.equal(failed(answerTo(ask({ op: 'pending' }))), 'ok', 'it is still open');
     ask({ op: 'delete', discardPending: true });
     await settle();
     assert.deepEqual(log, ['close', 'remove test']);
   }
+});
+
+test('a database that never had a server or a user is deleted at a word', async () => {
+  const { ask, answerTo } = await setUp({ status: () => ({ ...STATUS, pending: 7 }) }, { ...OPTIONS, sync: null });
+  const deleting = ask({ op: 'delete', discardPending: false });
+  await settle();
+  assert.equal(answerTo(deleting)?.type, 'ok');
 });

@@ -290,8 +290,11 @@ export class Session {
   /** Why nothing may be deleted without a word about what is pending. */
   #undeletable(): WireError | null {
     if (!this.#engine) return toWire(new Failure('PendingWrites', 'What is pending here cannot be read. Delete the database with { discardPending: true }.'));
-    const pending = this.#engine.status().pending + this.#engine.pending_elsewhere();
-    return pending > 0 ? toWire(pendingWrites(pending)) : null;
+    const { pending: here, user } = this.#engine.status();
+    const pending = here + this.#engine.pending_elsewhere();
+    // Without a server and a user nothing waits for either.
+    const waits = pending > 0 && (this.#options?.sync || user);
+    return waits ? toWire(pendingWrites(pending)) : null;
   }
 
   /** Runs something of the engine: a failure answers the request, a trap ends this worker. */
