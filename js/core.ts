@@ -115,6 +115,7 @@ export class Core implements Runner<'database'>, ConnectionListener {
     if (switched || (former && !isSameUser(former, status.user))) {
       this.writes.left();
       this.liveQueries.restarted();
+      this.resolvers.check();
     }
     await this.connection.call({ op: 'token', token });
   }

@@ -79,6 +79,8 @@ pub(crate) const MIGRATIONS: &[&str] = &[
         id BLOB NOT NULL,
         columns TEXT NOT NULL,
         seen BLOB NOT NULL,
+        after TEXT,
+        whole TEXT,
         committed_at_ms INTEGER NOT NULL,
         bytes_before INTEGER NOT NULL,
         lost INTEGER NOT NULL DEFAULT 0

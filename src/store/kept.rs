@@ -19,8 +19,8 @@ pub const LOST_BY_RESTORE: &str = "lost_by_restore";
 /// Keeps an outbox entry that is confirmed, and lets the oldest go beyond the limits.
 pub(crate) fn keep(conn: &Connection, ordinal: i64) -> Result<(), StoreError> {
     const KEEP: &str = "
-        INSERT INTO seaworthy_kept (sequence, position, id, columns, seen, committed_at_ms, bytes_before)
-        SELECT sequence, position, id, columns, seen, committed_at_ms,
+        INSERT INTO seaworthy_kept (sequence, position, id, columns, seen, after, whole, committed_at_ms, bytes_before)
+        SELECT sequence, position, id, columns, seen, after, whole, committed_at_ms,
                coalesce((SELECT bytes_before + length(seen) FROM seaworthy_kept ORDER BY number DESC LIMIT 1), 0)
         FROM seaworthy_outbox WHERE ordinal = ?1";
     const LET_GO: &str = "
@@ -46,9 +46,9 @@ pub(crate) fn mark_lost(conn: &Connection, after: Sequence) -> Result<(), StoreE
     Ok(())
 }
 
-/// Forgets what is not marked: under another replica id the server will not say what it knows of these.
-pub(crate) fn forget_unmarked(conn: &Connection) -> Result<(), StoreError> {
-    conn.execute("DELETE FROM seaworthy_kept WHERE NOT lost", [])?;
+/// The replica has another id: of what is not marked the server will not say any more what it knows, and numbers mean nothing.
+pub(crate) fn renamed(conn: &Connection) -> Result<(), StoreError> {
+    conn.execute_batch("DELETE FROM seaworthy_kept WHERE NOT lost; UPDATE seaworthy_kept SET sequence = 0, after = NULL")?;
     Ok(())
 }
 
@@ -56,8 +56,8 @@ pub(crate) fn forget_unmarked(conn: &Connection) -> Result<(), StoreError> {
 pub(crate) fn list_lost(conn: &Connection) -> Result<Vec<RejectedWrite>, StoreError> {
     const LOST: &str = "SELECT id FROM seaworthy_kept WHERE lost ORDER BY number";
     const LIST: &str = "
-        INSERT OR REPLACE INTO seaworthy_rejected (id, position, code, message, columns, seen, committed_at_ms)
-        SELECT id, position, ?1, ?2, columns, seen, committed_at_ms FROM seaworthy_kept WHERE lost ORDER BY number";
+        INSERT OR REPLACE INTO seaworthy_rejected (id, position, code, message, columns, seen, sequence, after, whole, committed_at_ms)
+        SELECT id, position, ?1, ?2, columns, seen, sequence, after, whole, committed_at_ms FROM seaworthy_kept WHERE lost ORDER BY number";
     const UNCONFIRM: &str = "DELETE FROM seaworthy_confirmed WHERE id IN (SELECT id FROM seaworthy_kept WHERE lost)";
     let ids: Vec<[u8; 16]> = conn.prepare_cached(LOST)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     if ids.is_empty() {

@@ -116,6 +116,12 @@ pub(crate) fn confirm(conn: &Connection, id: TransactionId) -> Result<(), StoreE
     Ok(())
 }
 
+/// The replica has another id: numbers under the former one mean nothing.
+pub(crate) fn renamed(conn: &Connection) -> Result<(), StoreError> {
+    conn.execute("UPDATE seaworthy_rejected SET sequence = 0, after = NULL", [])?;
+    Ok(())
+}
+
 /// One rejected write.
 pub(crate) fn find(conn: &Connection, id: TransactionId) -> Result<Option<RejectedWrite>, StoreError> {
     let mut statement = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM seaworthy_rejected WHERE id = ?1"))?;

@@ -38,7 +38,7 @@ fn a_confirmed_write_that_the_server_has_lost_is_listed_when_its_row_goes_and_ca
     assert!(matches!(f.store.fate(ids[2]).unwrap(), Fate::Rejected { .. }));
     assert_eq!(f.store.fate(ids[0]).unwrap(), Fate::Confirmed);
     let stamp = f.stamp();
-    f.store.retry(ids[1], stamp).unwrap();
+    f.store.retry(ids[1], stamp, &[]).unwrap();
     assert_eq!(f.titles(), ["a=a", "b=b", "d=d"]);
     assert!(f.checkpoint_at(3, &[], true).rejected.is_empty(), "they are listed once");
 }

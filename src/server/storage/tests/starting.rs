@@ -170,7 +170,7 @@ fn what_is_older_than_any_copy_that_may_be_restored_is_announced_as_durable() {
     for (n, hours) in [(1, 10), (2, 20)] {
         let transaction = alice.write(&format!("INSERT INTO lists VALUES ('{n}', 'L', 'alice', NULL)"));
         let push = Push { replica: alice.replica, transactions: vec![transaction] };
-        server.core.decide(&alice.user, &push, hours * 3_600_000).unwrap();
+        server.core.decide(&alice.principal, &push, hours * 3_600_000).unwrap();
     }
     let head = server.core.head().unwrap();
     assert!(at(&mut server, 57) < Position(head.0 - 1));
