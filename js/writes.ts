@@ -73,7 +73,7 @@ export interface PendingWrite {
  */
 export class RejectedWrite {
   readonly id: string;
-  /** A stable word: `forbidden`, `constraint`, `foreign_key`, `row_deleted`, `conflict`, `discarded`, … */
+  /** A stable word: `forbidden`, `constraint`, `foreign_key`, `row_deleted`, `conflict`, `discarded`, `lost_by_restore`, … */
   readonly reason: string;
   /** The server's words. */
   readonly message: string;
