@@ -29,7 +29,7 @@ export interface SyncOptions {
  * const db = open(options);
  */
 export interface OpenOptions<S extends Tables> {
-  /** Its name in this origin. */
+  /** Its name in this origin. Each user has a database of their own under it; the last user's is opened. */
   readonly name: string;
   /** Its tables. */
   readonly schema: Schema<S>;
