@@ -21,6 +21,7 @@ fn a_hundred_schedules_converge_and_meet_every_kind_of_fault() {
     assert!(total.confirmed > 500 && total.rejected > 50, "{total:?}");
     assert!(total.crashes > 50 && total.storage_failures > 10 && total.network_faults > 50, "{total:?}");
     assert!(total.fetches > 100 && total.blocked > 10 && total.copies > 0, "{total:?}");
+    assert!(total.lost > 10 && total.unclaimed > 0, "{total:?}");
 }
 
 #[test]
