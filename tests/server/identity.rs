@@ -72,7 +72,7 @@ async fn a_token_that_ends_in_the_middle_of_a_push_loses_nothing_and_the_next_on
     let server = Running::new();
     let mut writer = Peer::new(&server, "alice", 1);
     let all: Vec<Transaction> = (0..3).map(|n| writer.write(insert(&format!("l{n}"), "x", "alice"))).collect();
-    let (mut socket, _) = Socket::join(&server, ends_in(0), 1, None).await;
+    let (mut socket, _) = Socket::join(&server, ends_in(4), 1, None).await;
     socket.send(&push_frame(writer.replica, &all[..1])).await;
     let ServerFrame::Results(results) = socket.frame().await else { panic!("no results") };
     assert_eq!(end(&results.results[0].outcome), "applied");
