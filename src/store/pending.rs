@@ -71,8 +71,7 @@ impl Unindexed {
 
     /// The pending transactions on which `changes` builds: for each cell that it overwrites, the newest that wrote it; for
     /// each foreign key, the one that inserted the parent. Older ones follow from these, since a rejection passes along the
-    /// chain. A masked transaction is not shown, so nothing builds on it; one that was decided under a former identity has
-    /// no number.
+    /// chain. A masked transaction is not shown, so nothing builds on it.
     pub fn predecessors(&self, conn: &Connection, tables: &BTreeMap<String, Table>, changes: &Changes, touches: &[Touch]) -> Result<Predecessors, StoreError> {
         let mut found = Predecessors::default();
         for touch in touches {
@@ -103,7 +102,7 @@ impl Unindexed {
         // With `object = ?1` SQLite would compile it anew for every value, since it plans ORDER BY by it.
         const SQL: &str = "SELECT ordinal, change, cells FROM seaworthy_touches WHERE object BETWEEN ?1 AND ?1 ORDER BY object DESC, ordinal DESC";
         for (_, (sequence, touch)) in self.touches.range((object, i64::MIN)..=(object, i64::MAX)).rev() {
-            if sequence.0 > 0 && visit(*sequence, touch) {
+            if visit(*sequence, touch) {
                 return Ok(());
             }
         }
@@ -127,7 +126,7 @@ impl Unindexed {
 fn shown(conn: &Connection, ordinal: i64) -> Result<Option<Sequence>, StoreError> {
     const SQL: &str = "SELECT sequence, ordinal IN seaworthy_masked FROM seaworthy_outbox WHERE ordinal = ?1";
     let (sequence, masked): (i64, bool) = conn.prepare_cached(SQL)?.query_row([ordinal], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok((sequence > 0 && !masked).then_some(Sequence(sequence as u64)))
+    Ok((!masked).then_some(Sequence(sequence as u64)))
 }
 
 fn add<'t>(conn: &Connection, touches: impl IntoIterator<Item = (i64, &'t Touch)>) -> Result<(), StoreError> {

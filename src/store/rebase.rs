@@ -55,7 +55,7 @@ pub(crate) struct NewBase<'a> {
 
 struct Pending {
     ordinal: i64,
-    /// 0 when it was decided under a former identity; nobody names it then.
+    /// Its number in the replica.
     sequence: Sequence,
     seen: Changes,
     /// `None`: as `seen`.

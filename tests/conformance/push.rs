@@ -197,15 +197,3 @@ fn sequences_go_on_after_the_outbox_was_empty_and_the_database_closed() {
     let mut again = Fixture::on(rusqlite::Connection::open(&file).unwrap(), crate::fixture::SCHEMA);
     assert_eq!(again.exec(&["UPDATE todos SET title = 'B'"]).sequence, Some(Sequence(2)));
 }
-
-#[test]
-fn nothing_builds_on_what_was_decided_under_a_former_identity() {
-    let mut f = Fixture::new();
-    f.exec(&["INSERT INTO lists VALUES ('l', 'Home')"]);
-    f.exec(&["INSERT INTO todos (id, title) VALUES ('t', 'Milk')"]);
-    f.decide(1, applied);
-    f.store.new_identity(ReplicaId([8; 16])).unwrap();
-    f.exec(&["UPDATE lists SET name = 'House'", "UPDATE todos SET title = 'Soy milk'"]);
-    let after: Vec<Vec<u64>> = f.store.outbox(Sequence(0), 9, usize::MAX).unwrap().iter().map(|t| t.after.iter().map(|s| s.0).collect()).collect();
-    assert_eq!(after, [vec![], vec![1]], "a decided one has no number that the new replica could name");
-}
