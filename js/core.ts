@@ -5,7 +5,7 @@ import { Emitter } from './emitter.js';
 import { AdoptRequired, AuthRequired, errorFromWire, SeaworthyError, ServerSide, UserChanged } from './errors.js';
 import type { LiveQuery } from './live.js';
 import { LiveSet } from './live-set.js';
-import type { EngineEvent, OpenRequest, ReceiptMessage, StatusMessage, UserMessage } from './messages.js';
+import type { EngineEvent, OpenRequest, ReceiptMessage, RequestOf, StatusMessage, UserMessage } from './messages.js';
 import type { CallOptions, Runner, Write, WriteOptions } from './query.js';
 import { Receipt, WritePromise } from './receipt.js';
 import { Resolvers } from './resolve.js';
@@ -49,8 +49,12 @@ export class Core implements Runner<'database'>, ConnectionListener {
     this.writes = new Writes(this.connection, schema);
     this.resolvers = new Resolvers(this.connection, schema, (error) => this.report(error));
     this.liveQueries = new LiveSet(this.connection, schema, (error) => this.report(error));
-    const give = (given: string | null): void => void this.connection.call({ op: 'token', token: given }).catch(() => {});
-    this.#tokens = new TokenSource(token, give, (error) => this.report(error));
+    const tell = (request: RequestOf<'token' | 'no-token'>): void => void this.connection.call(request).catch(() => {});
+    this.#tokens = new TokenSource(token, {
+      give: (given) => tell({ op: 'token', token: given }),
+      miss: () => tell({ op: 'no-token' }),
+      report: (error) => this.report(error),
+    });
   }
 
   async all<Row extends object>(query: Sql<Row>, options: CallOptions = {}): Promise<readonly Row[]> {

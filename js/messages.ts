@@ -39,6 +39,7 @@ export type RequestBody =
   | { readonly op: 'unlive'; readonly live: number }
   | { readonly op: 'acknowledge'; readonly requests: readonly string[] }
   | { readonly op: 'token'; readonly token: string | null }
+  | { readonly op: 'no-token' }
   | { readonly op: 'adopt' }
   | { readonly op: 'switch'; readonly user: UserMessage; readonly discardPending: boolean }
   | { readonly op: 'online'; readonly wanted: boolean }
@@ -144,6 +145,7 @@ export interface Answers {
   readonly unlive: null;
   readonly acknowledge: null;
   readonly token: null;
+  readonly 'no-token': null;
   readonly adopt: null;
   readonly switch: { readonly switched: boolean; readonly status: StatusMessage };
   readonly online: null;

@@ -10,12 +10,13 @@ after(() => mock.timers.reset());
 function setUp(callback: TokenCallback) {
   const given: (string | null)[] = [];
   const reported: SeaworthyError[] = [];
-  const source = new TokenSource(
-    callback,
-    (token) => given.push(token),
-    (error) => reported.push(error),
-  );
-  return { source, given, reported };
+  const missed: number[] = [];
+  const source = new TokenSource(callback, {
+    give: (token) => void given.push(token),
+    miss: () => void missed.push(missed.length),
+    report: (error) => void reported.push(error),
+  });
+  return { source, given, reported, missed };
 }
 
 test('a token, a promise of one, and null are handed on', async () => {
@@ -29,7 +30,7 @@ test('a token, a promise of one, and null are handed on', async () => {
 
 test('a callback that fails is asked again with longer pauses, and reported once', async () => {
   const asked: boolean[] = [];
-  const { source, given, reported } = setUp(({ renew }) => {
+  const { source, given, reported, missed } = setUp(({ renew }) => {
     asked.push(renew);
     if (asked.length < 4) throw new TypeError('Failed to fetch');
     return 'late';
@@ -42,6 +43,7 @@ test('a callback that fails is asked again with longer pauses, and reported once
     await settle();
   }
   assert.deepEqual([asked, given], [[true, true, true, true], ['late']]);
+  assert.equal(missed.length, 3, 'each failure is told to the engine');
   assert.equal(reported.length, 1);
   assert.ok(reported[0] instanceof AuthRequired && reported[0].cause instanceof TypeError);
 });

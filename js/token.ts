@@ -11,21 +11,27 @@ export type TokenCallback = (options: { readonly renew: boolean }) => Promise<st
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 30_000;
 
+/** Who is told what the application answers. */
+export interface TokenListener {
+  give(token: string | null): void;
+  /** It failed, and will be asked again. */
+  miss(): void;
+  report(error: SeaworthyError): void;
+}
+
 /**
  * Asks the application for a token when the engine needs one. A callback that fails, because the network is away, is asked
  * again with longer and longer pauses; only the first failure of a series is reported.
  */
 export class TokenSource {
   readonly #callback: TokenCallback;
-  readonly #give: (token: string | null) => void;
-  readonly #report: (error: SeaworthyError) => void;
+  readonly #listener: TokenListener;
   #turn = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(callback: TokenCallback, give: (token: string | null) => void, report: (error: SeaworthyError) => void) {
+  constructor(callback: TokenCallback, listener: TokenListener) {
     this.#callback = callback;
-    this.#give = give;
-    this.#report = report;
+    this.#listener = listener;
   }
 
   /** Gets a token and hands it on. A former demand is forgotten. */
@@ -34,10 +40,11 @@ export class TokenSource {
     const turn = ++this.#turn;
     try {
       const token = await this.#callback({ renew });
-      if (turn === this.#turn) this.#give(token);
+      if (turn === this.#turn) this.#listener.give(token);
     } catch (cause) {
       if (turn !== this.#turn) return;
-      if (failures === 0) this.#report(new AuthRequired('The token callback of sync failed; it is called again.', { cause }));
+      this.#listener.miss();
+      if (failures === 0) this.#listener.report(new AuthRequired('The token callback of sync failed; it is called again.', { cause }));
       this.#timer = setTimeout(() => void this.demand(renew, failures + 1), Math.min(FIRST_RETRY_MS * 2 ** failures, LAST_RETRY_MS));
     }
   }

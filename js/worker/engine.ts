@@ -32,6 +32,7 @@ export interface Engine {
   live_open(id: number, call: Uint8Array): Uint8Array;
   live_close(id: number): undefined;
   token(token: string | null): undefined;
+  no_token(): undefined;
   adopt(): undefined;
   online(wanted: boolean): undefined;
   pending(): readonly PendingMessage[];

@@ -35,6 +35,7 @@ async function setUp(change: Partial<Engine> = {}, options = OPTIONS) {
     live_open: () => noted('live', new Uint8Array([4])),
     live_close: () => note('unlive'),
     token: () => note('token'),
+    no_token: () => note('no token'),
     adopt: () => note('adopt'),
     pending_elsewhere: () => 0,
     online: (wanted) => note(`online ${wanted}`),

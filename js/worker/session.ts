@@ -99,6 +99,7 @@ export class Session {
       case 'commit':
       case 'rollback':
       case 'token':
+      case 'no-token':
       case 'online':
       case 'close':
         return true;
@@ -155,6 +156,8 @@ export class Session {
         return nothing(engine.acknowledge(request.requests));
       case 'token':
         return nothing(engine.token(request.token));
+      case 'no-token':
+        return nothing(engine.no_token());
       case 'adopt':
         return nothing(engine.adopt());
       case 'online':

@@ -121,6 +121,7 @@ impl Client {
         match input {
             Input::Online(wanted) => self.set_wanted(now, wanted),
             Input::Token(token) => self.take_token(now, token),
+            Input::NoToken => self.miss_token(now),
             Input::Adopt => self.adopt(),
             Input::Connected => self.opened(now),
             Input::Frame(frame) => self.socket_frame(now, frame),

@@ -135,6 +135,11 @@ impl Database {
         self.driver.input(Input::Token(token));
     }
 
+    /// The page failed to get a token, and tries again by itself.
+    pub fn no_token(&self) {
+        self.driver.input(Input::NoToken);
+    }
+
     /// What was written while nobody was signed in belongs to the user of the token.
     pub fn adopt(&self) {
         self.driver.input(Input::Adopt);

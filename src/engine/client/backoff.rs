@@ -18,8 +18,13 @@ impl Backoff {
     /// The wait after one more failure, in milliseconds. `at_least` is what the server asked for.
     pub(super) fn fail(&mut self, random: &mut Random, at_least: u64) -> u64 {
         let bound = BACKOFF_BASE_MS.saturating_mul(1 << self.failures.min(16)).min(BACKOFF_CAP_MS);
-        self.failures = self.failures.saturating_add(1);
+        self.count();
         at_least.min(RETRY_AFTER_CAP_MS) + random.up_to(bound)
+    }
+
+    /// Counts a failure after which somebody else waits.
+    pub(super) fn count(&mut self) {
+        self.failures = self.failures.saturating_add(1);
     }
 
     /// Whether the server has not been there for several tries in a row.

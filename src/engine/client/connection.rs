@@ -58,6 +58,15 @@ impl Client {
         }
     }
 
+    /// Without a token there is no connection, and a person may know it.
+    pub(super) fn miss_token(&mut self, now: Millis) {
+        if let Mode::Asking { deadline } = &mut self.mode {
+            *deadline = now + TOKEN_TIMEOUT_MS;
+            self.backoff.count();
+            self.error = Some(StatusError::no_token());
+        }
+    }
+
     /// Begins a try: with the token that there is, or by asking for one.
     pub(super) fn start(&mut self, now: Millis) {
         if self.token.usable(now).is_some() { self.connect(now) } else { self.ask(now) }

@@ -10,8 +10,9 @@ pub enum Input {
     /// Given again as `true` it means that the network changed: a back-off ends at once, a connection is probed.
     Online(bool),
     /// Answers [`super::Output::NeedToken`]; also given unasked when the application has a new one. `None`: nobody is signed in.
-    /// An application that failed to get a token gives nothing, and is asked again later.
     Token(Option<String>),
+    /// The application failed to get a token, and tries again by itself.
+    NoToken,
     /// What was written while nobody was signed in belongs to the user of the token at hand.
     Adopt,
     /// The WebSocket of the last [`super::Output::Connect`] is open.
@@ -59,6 +60,7 @@ impl Input {
         match self {
             Self::Online(_) => "Online",
             Self::Token(_) => "Token",
+            Self::NoToken => "NoToken",
             Self::Adopt => "Adopt",
             Self::Connected => "Connected",
             Self::Frame(_) => "Frame",

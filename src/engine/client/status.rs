@@ -71,7 +71,7 @@ impl StatusError {
     }
 
     pub(super) fn no_token() -> Self {
-        Self::new("unauthorized", "The application gave no token in time. It is asked again by itself.")
+        Self::new("unauthorized", "The application has no token to give. It is asked again by itself.")
     }
 
     pub(super) fn token_too_long() -> Self {

@@ -242,3 +242,18 @@ fn a_token_that_ends_under_a_push_pauses_the_queue_and_the_next_one_sends_it_aga
     rig.frame(welcome());
     assert_eq!(rig.pushed(), [1]);
 }
+
+#[test]
+fn an_application_that_cannot_get_a_token_is_offline_until_it_can() {
+    let mut rig = Rig::new();
+    rig.give(Input::Online(true));
+    for wanted in [Connection::Connecting, Connection::Connecting, Connection::Offline] {
+        rig.give(Input::NoToken);
+        assert_eq!(rig.connection(), wanted);
+    }
+    assert_eq!(rig.error_code().as_deref(), Some("unauthorized"));
+    rig.give(Input::Token(Some("token".into())));
+    rig.give(Input::Connected);
+    rig.frame(welcome());
+    assert_eq!((rig.connection(), rig.error_code()), (Connection::Online, None));
+}
