@@ -49,7 +49,7 @@ inEveryBrowser('conflicts through the package', (scenario) => {
       const receipt = (await db.writes.pending())[0];
       await db.setOnline(true);
       const failed = await sdk.failure(() => db.writes.confirmed(receipt?.id ?? '', { timeout: 15_000 }));
-      while (db.status.getSnapshot().rejected > 0) await sdk.pause(20);
+      while (conflicts.length === 0) await sdk.pause(20);
       return { conflicts: JSON.parse(JSON.stringify(conflicts)) as Record<string, { title: string; list_id: string } | null>[], alarms, code: failed?.code };
     });
     for (const page of [one, two]) await shows(page, 'mine and theirs');
