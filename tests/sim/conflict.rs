@@ -5,7 +5,7 @@ use super::cell::{Cell, Row, Tables};
 use super::fold::cells;
 use super::schema::{self, Shape};
 use super::view::Pending;
-use seaworthy_protocol::{Changes, Op, Policy, RowChange, TableChanges, TransactionId};
+use seaworthy_protocol::{Changes, Op, Policy, Position, RowChange, TableChanges, TransactionId};
 use std::collections::BTreeMap;
 
 /// What the server had when it decided.
@@ -13,7 +13,7 @@ pub struct Scene<'h> {
     /// Its tables.
     pub tables: &'h Tables,
     /// What each transaction left in the log.
-    pub left: &'h BTreeMap<TransactionId, Changes>,
+    pub left: &'h BTreeMap<TransactionId, (Position, Changes)>,
     pub user: &'static str,
     /// The policies of the tables.
     pub policies: &'h BTreeMap<&'static str, Policy>,
@@ -60,7 +60,9 @@ impl Own {
 
 fn own(scene: &Scene<'_>, transaction: &Pending, shape: &Shape, key: &[Cell]) -> Own {
     let mut own = Own::Untouched;
-    for changes in transaction.after.iter().filter_map(|id| scene.left.get(id)) {
+    let mut entries: Vec<&(Position, Changes)> = transaction.after.iter().filter_map(|id| scene.left.get(id)).collect();
+    entries.sort_by_key(|(position, _)| *position);
+    for (_, changes) in entries {
         for group in changes.tables.iter().filter(|group| group.name == shape.name) {
             for row in group.rows.iter().filter(|row| group.key_of(row).into_iter().map(Cell::from).eq(key.iter().cloned())) {
                 own = match (row.op, own) {

@@ -2,9 +2,10 @@
 //!
 //! It is written on plain maps, so that it shares nothing with the store that it judges.
 
-use super::cell::{Cell, Row, Table, Tables};
-use super::schema::{SHAPES, Shape};
-use seaworthy_protocol::{Changes, Op, TableChanges, TransactionId, Value};
+use super::cell::{Cell, Table, Tables};
+use super::fold::cells;
+use super::schema::{self, SHAPES, Shape};
+use seaworthy_protocol::{Changes, Op, Policy, TransactionId};
 use std::collections::BTreeSet;
 
 /// A pending transaction as the replica committed it.
@@ -14,6 +15,8 @@ pub struct Pending {
     pub changes: Changes,
     /// The pending transactions that it builds on.
     pub after: BTreeSet<TransactionId>,
+    /// What it asks for where it meets another writer's change.
+    pub policy: Policy,
 }
 
 /// The view over `base`, and the transactions that are masked in it.
@@ -35,14 +38,14 @@ pub fn view<'p>(base: Tables, pending: impl Iterator<Item = &'p Pending>) -> (Ta
 fn replay(tables: &Tables, changes: &Changes) -> Option<Tables> {
     let mut next = tables.clone();
     for group in &changes.tables {
-        let shape = shape(&group.name)?;
+        let shape = schema::shape(&group.name)?;
         let table = next.get_mut(shape.name)?;
         for row in &group.rows {
             let key: Vec<Cell> = group.key_of(row).into_iter().map(Cell::from).collect();
             match row.op {
                 Op::Delete => drop(table.remove(&key)),
-                Op::Update => set(table.get_mut(&key)?, shape, group, &row.new),
-                Op::Insert => set(table.entry(key).or_default(), shape, group, &row.new),
+                Op::Update => table.get_mut(&key)?.extend(cells(shape, group, &row.new)),
+                Op::Insert => table.entry(key).or_default().extend(cells(shape, group, &row.new)),
             }
         }
     }
@@ -50,20 +53,7 @@ fn replay(tables: &Tables, changes: &Changes) -> Option<Tables> {
     SHAPES.iter().all(unique).then_some(next)
 }
 
-fn set(row: &mut Row, shape: &Shape, group: &TableChanges, new: &[Option<Value>]) {
-    for (name, value) in group.columns.iter().zip(new) {
-        let column = shape.columns.iter().find(|column| *column == name);
-        if let (Some(column), Some(value)) = (column, value) {
-            row.insert(column, Cell::from(value));
-        }
-    }
-}
-
 fn is_unique(table: &Table, column: &str) -> bool {
     let mut seen = BTreeSet::new();
     table.values().map(|row| &row[column]).filter(|cell| **cell != Cell::Null).all(|cell| seen.insert(cell))
-}
-
-fn shape(name: &str) -> Option<&'static Shape> {
-    SHAPES.iter().find(|shape| shape.name == name)
 }

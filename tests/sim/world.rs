@@ -8,6 +8,7 @@ use super::link::BLOCKED;
 use super::plan::{Plan, USERS};
 use super::random::Random;
 use super::server::Server;
+use super::workload::Workload;
 use super::{Failure, Report};
 use seaworthy_engine::client::Input;
 use std::path::Path;
@@ -44,9 +45,9 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64, trace: bool) -> Self {
+    pub fn new(seed: u64, workload: Workload, trace: bool) -> Self {
         let mut random = Random::new(seed ^ 0x5ea_0c3a9);
-        let plan = Plan::new(&mut random);
+        let plan = Plan::new(workload, &mut random);
         let folder = folder();
         let server = Server::new(Device::new(folder.path(), "server"), &mut random);
         let clients = (0..plan.clients).map(|n| Client::new(USERS[n % plan.users], Device::new(folder.path(), &format!("client-{n}")), random.next()));
@@ -72,7 +73,9 @@ impl World {
     pub fn run(mut self) -> Result<Report, Failure> {
         self.note(|| format!("seed {}", self.seed));
         self.note(|| format!("{:?}", self.plan));
-        match self.play() {
+        let played = self.play();
+        seaworthy_fault::disarm();
+        match played {
             Ok(()) => {
                 self.report.simulated_ms = self.now;
                 Ok(self.report)
