@@ -33,7 +33,9 @@ impl History {
         self.run = run;
         if self.folded.is_empty() {
             let tables = schema::read(conn).map_err(|e| e.to_string())?;
-            self.note_readable(&tables);
+            for shape in schema::SHAPES {
+                self.note_readable(shape, tables[shape.name].iter());
+            }
             self.folded.insert(Position(0), tables);
         }
         let end: i64 = conn.query_row("SELECT coalesce(max(position), 0) FROM seaworthy_log", [], |row| row.get(0)).map_err(|e| e.to_string())?;
@@ -70,7 +72,10 @@ impl History {
         }
         let mut tables = self.folded[&self.read_through].clone();
         fold(&mut tables, &changes)?;
-        self.note_readable(&tables);
+        for (shape, group) in changes.tables.iter().filter_map(|group| Some((schema::shape(&group.name)?, group))) {
+            let keys = group.rows.iter().map(|row| group.key_of(row).into_iter().map(Cell::from).collect::<Vec<_>>());
+            self.note_readable(shape, keys.filter_map(|key| tables[shape.name].get_key_value(&key)));
+        }
         self.folded.insert(position, tables);
         self.read_through = position;
         let Some(id) = id else { return Ok(()) };
@@ -160,12 +165,10 @@ impl History {
         self.readable.get(user).is_some_and(|rows| rows.iter().any(|(name, key, row)| is_it(name, key, row)))
     }
 
-    fn note_readable(&mut self, tables: &Tables) {
-        for user in USERS {
-            let readable = self.readable.entry(user).or_default();
-            for shape in schema::SHAPES {
-                let rows = tables[shape.name].iter().filter(|(_, row)| schema::sees(shape, row, user));
-                readable.extend(rows.map(|(key, row)| (shape.name, key.clone(), row.clone())));
+    fn note_readable<'r>(&mut self, shape: &Shape, rows: impl Iterator<Item = (&'r Vec<Cell>, &'r Row)>) {
+        for (key, row) in rows {
+            for user in USERS.iter().filter(|user| schema::sees(shape, row, user)) {
+                self.readable.entry(user).or_default().insert((shape.name, key.clone(), row.clone()));
             }
         }
     }
