@@ -7,6 +7,9 @@ use seaworthy_fault::Point;
 use seaworthy_tests::sim::{self, Report, Workload};
 use std::collections::BTreeMap;
 
+/// Whether this build has the points at which processes die.
+const POINTS_KILL: bool = cfg!(debug_assertions);
+
 fn passes(seed: u64, workload: Workload) -> Report {
     sim::run(seed, workload, false)
         .unwrap_or_else(|failure| panic!("{failure}\nrun it again: npm run sim -- --workload {workload:?} --seed {seed} --count 1 --trace"))
@@ -26,7 +29,8 @@ fn a_hundred_schedules_converge_and_meet_every_kind_of_fault() {
     assert!(total.crashes > 50 && total.storage_failures > 10 && total.network_faults > 50, "{total:?}");
     assert!(total.lost > 10 && total.unclaimed > 0, "{total:?}");
     assert!(total.fetches > 100 && total.blocked > 10, "{total:?}");
-    assert!(total.copies > 20 && total.restores > 20 && total.compactions > 20 && total.deaths > 20, "{total:?}");
+    assert!(total.copies > 20 && total.restores > 20 && total.compactions > 20, "{total:?}");
+    assert!(total.deaths > 20 || !POINTS_KILL, "{total:?}");
 }
 
 #[test]
@@ -43,6 +47,9 @@ fn money_that_many_move_is_neither_lost_nor_made() {
 
 #[test]
 fn at_every_named_point_either_side_may_die() {
+    if !POINTS_KILL {
+        return;
+    }
     let points = |seed| (seed, sim::points(seed, Workload::Steady).unwrap_or_else(|failure| panic!("{failure}")));
     let reaches_all = |(_, reached): &(u64, BTreeMap<Point, u64>)| Point::ALL.iter().all(|point| reached.contains_key(point));
     let (seed, reached) = (0..100).map(points).find(reaches_all).expect("no schedule of a hundred reaches every point");

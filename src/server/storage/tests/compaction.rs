@@ -12,7 +12,11 @@ fn aged() -> (Bench, Client, Vec<Cursor>) {
     let mut server = Bench::new();
     let mut alice = Client::new("alice", 1);
     let mut cursors = vec![server.pull("alice", None).checkpoint.cursor];
-    for sql in ["INSERT INTO lists VALUES ('gone', 'G', 'alice', NULL)", "INSERT INTO lists VALUES ('kept', 'K', 'alice', NULL)", "DELETE FROM lists WHERE id = 'gone'"] {
+    for sql in [
+        "INSERT INTO lists VALUES ('gone', 'G', 'alice', NULL)",
+        "INSERT INTO lists VALUES ('kept', 'K', 'alice', NULL)",
+        "DELETE FROM lists WHERE id = 'gone'",
+    ] {
         alice.sync(&mut server, sql);
         cursors.push(server.pull("alice", None).checkpoint.cursor);
     }
@@ -77,7 +81,8 @@ fn the_floor_never_falls_and_outlives_the_process() {
 fn a_retry_gets_its_answer_however_old_it_is() {
     let mut server = Bench::new();
     let mut alice = Client::new("alice", 1);
-    let writes = ["INSERT INTO lists VALUES ('l', 'L', 'alice', NULL)", "DELETE FROM lists", "INSERT INTO lists VALUES ('m', 'M', 'bob', NULL)"].map(|sql| alice.write(sql));
+    let writes = ["INSERT INTO lists VALUES ('l', 'L', 'alice', NULL)", "DELETE FROM lists", "INSERT INTO lists VALUES ('m', 'M', 'bob', NULL)"]
+        .map(|sql| alice.write(sql));
     let answers = alice.push(&mut server, &writes);
     server.core.compact(server.core.head().unwrap()).unwrap();
     assert_eq!(alice.push(&mut server, &writes), answers);
