@@ -118,7 +118,7 @@ impl World {
         let Some((request, statements)) = node.application.transaction.take() else { return Ok(()) };
         if commit {
             match self.process(client, |process| process.replica.store().commit(&request, stamp)) {
-                Some(result) => drop(self.written(client, result)?),
+                Some(result) => self.written(client, result).map(drop)?,
                 None => self.clients[client].application.unresolved.push((request, Call::batch(statements))),
             }
         } else if let Some(Err(error)) = self.process(client, |process| process.replica.store().rollback()) {

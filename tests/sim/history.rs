@@ -8,6 +8,9 @@ use rusqlite::Connection;
 use seaworthy_protocol::{Changes, Cursor, Image, Incarnation, Position, Rows, TransactionId, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A row by its table and key.
+type Readable = (&'static str, Vec<Cell>, Row);
+
 #[derive(Default)]
 pub struct History {
     /// The tables at each head, by the run that announced it.
@@ -19,7 +22,7 @@ pub struct History {
     /// Transactions that were rejected over conflicts.
     refused: BTreeMap<TransactionId, Position>,
     /// Rows that a user could ever read.
-    readable: BTreeMap<&'static str, BTreeSet<(&'static str, Vec<Cell>, Row)>>,
+    readable: BTreeMap<&'static str, BTreeSet<Readable>>,
     run: Incarnation,
     read_through: Position,
     /// What was in the log once, but not in the backup that the server was restored from.
