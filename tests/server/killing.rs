@@ -2,11 +2,11 @@
 
 use crate::{
     peer::{Peer, end, insert, token},
-    running::{Running, Setup},
+    running::{Running, Setup, binary, dying_binary},
     socket::{Next, Socket},
 };
 use rusqlite::Connection;
-use seaworthy_fault::Point;
+use seaworthy_fault::{Point, VARIABLE};
 use seaworthy_protocol::Transaction;
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -78,6 +78,16 @@ async fn at_every_named_point_of_a_commit_the_process_may_die() {
         let logged: i64 = database.query_row("SELECT count(*) FROM seaworthy_log WHERE replica IS NOT NULL", [], |row| row.get(0)).unwrap();
         assert_eq!(logged, all.len() as i64, "{point:?}");
     }
+}
+
+#[test]
+fn the_product_has_no_place_to_die_at() {
+    let names_a_point = |command: std::process::Command| {
+        let bytes = std::fs::read(command.get_program()).unwrap();
+        bytes.windows(VARIABLE.len()).any(|window| window == VARIABLE.as_bytes())
+    };
+    assert!(!names_a_point(binary()));
+    assert!(names_a_point(dying_binary()));
 }
 
 #[tokio::test]

@@ -39,6 +39,11 @@ pub fn binary() -> Command {
     clean(&BINARY)
 }
 
+/// The same server with named points at which it dies.
+pub fn dying_binary() -> Command {
+    clean(Path::new(env!("CARGO_BIN_EXE_dying-server")))
+}
+
 fn clean(program: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SEAWORTHY_")) {
@@ -113,7 +118,7 @@ impl Setup {
         let mut command = match self.dies {
             None => binary(),
             Some((point, nth)) => {
-                let mut command = clean(Path::new(env!("CARGO_BIN_EXE_dying-server")));
+                let mut command = dying_binary();
                 command.env(seaworthy_fault::VARIABLE, format!("{point:?}:{nth}"));
                 command
             }

@@ -187,6 +187,7 @@ impl World {
     pub fn heal(&mut self) -> Result<(), Broken> {
         self.healed = true;
         self.plan.heal();
+        self.reached = seaworthy_fault::take_reached();
         seaworthy_fault::disarm();
         self.server.device.gate.mend();
         self.start_server()?;

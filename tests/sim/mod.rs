@@ -130,9 +130,10 @@ pub fn run_dying(seed: u64, workload: Workload, point: Point, passes: u64) -> Re
     world::World::new(seed, workload, false).run()
 }
 
-/// How often a schedule reaches each point.
+/// How often a schedule reaches each point while processes may die.
 pub fn points(seed: u64, workload: Workload) -> Result<BTreeMap<Point, u64>, Failure> {
     seaworthy_fault::take_reached();
-    run(seed, workload, false)?;
-    Ok(seaworthy_fault::take_reached())
+    let mut world = world::World::new(seed, workload, false);
+    world.run()?;
+    Ok(world.reached)
 }

@@ -11,6 +11,8 @@ use super::server::Server;
 use super::workload::Workload;
 use super::{Failure, Report};
 use seaworthy_engine::client::Input;
+use seaworthy_fault::Point;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Faults and writes end, then this long may pass until all is quiet.
@@ -40,6 +42,8 @@ pub struct World {
     pub healed: bool,
     healed_at: u64,
     looked_at: u64,
+    /// How often each named point was reached before all was put right.
+    pub reached: BTreeMap<Point, u64>,
     /// Dropped last.
     pub folder: tempfile::TempDir,
 }
@@ -66,11 +70,12 @@ impl World {
             healed: false,
             healed_at: 0,
             looked_at: 0,
+            reached: BTreeMap::new(),
             folder,
         }
     }
 
-    pub fn run(mut self) -> Result<Report, Failure> {
+    pub fn run(&mut self) -> Result<Report, Failure> {
         self.note(|| format!("seed {}", self.seed));
         self.note(|| format!("{:?}", self.plan));
         let played = self.play();
