@@ -33,7 +33,12 @@ impl World {
             let found = self.conflict(transaction.id, *position)?;
             let expected = if data.policy == Policy::Server { RejectCode::Discarded } else { RejectCode::Conflict };
             if found != Some(data.policy) || code != expected.as_str() {
-                return Err(Broken(format!("{} was rejected as {code} under {:?}, and by the model met others under {found:?}", transaction.id, data.policy)));
+                let told = serde_json::to_string(&data).unwrap_or_default();
+                let pushed = serde_json::to_string(&transaction).unwrap_or_default();
+                return Err(Broken(format!(
+                    "{} was rejected as {code}, and by the model met others under {found:?}\ntold: {told}\npushed: {pushed}",
+                    transaction.id
+                )));
             }
         }
         Ok(())
