@@ -30,6 +30,11 @@ impl World {
             if !self.history.refuse(transaction.id, *position) {
                 continue;
             }
+            // Under a new name a replica cannot say that a write builds on one that ended under the former name.
+            let links = self.made(transaction.id).map_or(0, |(_, made)| made.after.len());
+            if links > transaction.after.len() {
+                continue;
+            }
             let found = self.conflict(transaction.id, *position)?;
             let expected = if data.policy == Policy::Server { RejectCode::Discarded } else { RejectCode::Conflict };
             if found != Some(data.policy) || code != expected.as_str() {
@@ -46,10 +51,14 @@ impl World {
 
     /// The strictest policy over which a transaction conflicts with what the server had at a position.
     fn conflict(&self, id: TransactionId, position: Position) -> Result<Option<Policy>, Broken> {
-        let made = self.clients.iter().find_map(|client| Some((client.user, client.known.get(&id)?)));
-        let (user, transaction): (_, &Pending) = made.ok_or_else(|| Broken(format!("the server decided {id}, which nobody made")))?;
+        let (user, transaction) = self.made(id).ok_or_else(|| Broken(format!("the server decided {id}, which nobody made")))?;
         let tables = self.history.tables(position).ok_or_else(|| Broken(format!("{id} was decided at {}, which never was", position.0)))?;
         Ok(strictest(&Scene { tables, left: self.history.left(), user, policies: &self.plan.policies }, transaction))
+    }
+
+    /// A transaction as a client made it, and for whom.
+    fn made(&self, id: TransactionId) -> Option<(&'static str, &Pending)> {
+        self.clients.iter().find_map(|client| Some((client.user, client.known.get(&id)?)))
     }
 
     /// Holds a frame to what its receiver may read. `arriving` are the rows of a checkpoint that is still to come.
