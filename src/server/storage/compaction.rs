@@ -4,6 +4,7 @@
 //! stands at the floor or above never notices. Decisions stay, so that a retry gets its answer however late.
 
 use super::{
+    deliveries,
     error::{RecordError, StorageError},
     internal::{self, integer},
 };
@@ -23,10 +24,11 @@ pub fn raise_floor(conn: &Connection, to: Position) -> rusqlite::Result<()> {
     internal::set_meta(conn, FLOOR, integer(floor(conn)?.max(to)))
 }
 
-/// Forgets the history through a position, or through the end if it is shorter. Answers the floor.
+/// Forgets the history through a position, or as far as the log reaches and no webhook still has to read it. Answers
+/// the floor.
 pub fn compact(conn: &Connection, through: Position) -> Result<Position, StorageError> {
     let (from, head) = (floor(conn)?, internal::head(conn)?);
-    let through = through.min(head);
+    let through = through.min(head).min(deliveries::needed_from(conn)?.unwrap_or(head));
     if through <= from {
         return Ok(from);
     }

@@ -126,8 +126,8 @@ impl SqliteCore {
         deliveries::needed_from(&self.conn)
     }
 
-    /// Forgets the history through a position, in a database transaction of its own. Answers the floor: what
-    /// stands below it starts anew. A long history is better forgotten in steps, as writes wait meanwhile.
+    /// Forgets the history through a position, but nothing that a webhook still has to read, in a database transaction
+    /// of its own. Answers the floor: what stands below it starts anew. A long history is better forgotten in steps, as writes wait meanwhile.
     pub fn compact(&mut self, through: Position) -> Result<Position, StorageError> {
         let group = self.group()?;
         let floor = compaction::compact(&group.tx, through)?;

@@ -110,3 +110,20 @@ fn a_writer_does_not_conflict_with_itself_over_what_is_forgotten() {
     assert_eq!(code(&alice.push(&mut server, &[second])[0]), "applied");
     assert_eq!(server.rows("SELECT body FROM notes WHERE id = 'k'"), ["TWO"]);
 }
+
+#[test]
+fn what_a_webhook_still_has_to_read_is_not_forgotten() {
+    let (mut server, mut alice, cursors) = aged();
+    let group = server.core.group().unwrap();
+    group.begin_deliveries(&["search".to_owned()]).unwrap();
+    group.commit().unwrap();
+    let read = cursors[3].position;
+    alice.sync(&mut server, "UPDATE lists SET name = 'one' WHERE id = 'kept'");
+    alice.sync(&mut server, "UPDATE lists SET name = 'two' WHERE id = 'kept'");
+    assert_eq!(server.core.compact(server.core.head().unwrap()).unwrap(), read);
+    assert_eq!(server.core.log(read).unwrap().entries.len(), 2);
+    let group = server.core.group().unwrap();
+    group.delivered("search", Position(read.0 + 1)).unwrap();
+    group.commit().unwrap();
+    assert_eq!(server.core.compact(server.core.head().unwrap()).unwrap(), Position(read.0 + 1));
+}
