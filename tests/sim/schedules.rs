@@ -70,7 +70,7 @@ fn a_seed_gives_the_same_schedule_every_time() {
 }
 
 #[test]
-fn seed_59_what_a_restored_server_has_forgotten_is_pushed_again() {
+fn seed_208_what_a_restored_server_has_forgotten_is_pushed_again() {
     // An outcome was on disk, at a position that the restored history has not reached, and waited for ever.
-    assert!(passes(59, Workload::Mixed).restores > 0);
+    assert!(passes(208, Workload::Mixed).restores > 0);
 }
