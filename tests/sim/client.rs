@@ -86,20 +86,21 @@ impl World {
         if node.process.is_some() {
             return Ok(());
         }
-        let opened = open(&node.device, &mut self.random);
+        let opened = alive(|| open(&node.device, &mut self.random));
+        self.report.deaths += u64::from(opened.is_none());
         let refused = node.device.gate.take_refused();
         match opened {
-            Ok(process) => {
+            Some(Ok(process)) => {
                 node.life += 1;
                 node.process = Some(process);
             }
+            Some(Err(error)) if !refused => return Err(Broken(format!("client {client} cannot be opened: {error}"))),
             // A crash while it opened: the device is as it was.
-            Err(_) if refused => {
+            Some(Err(_)) | None => {
                 node.device.gate.mend();
                 self.queue.at(self.now + 500, Event::Reopen { client });
                 return Ok(());
             }
-            Err(error) => return Err(Broken(format!("client {client} cannot be opened: {error}"))),
         }
         self.check_client(client)?;
         self.give(client, Input::Online(true))
