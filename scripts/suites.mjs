@@ -10,7 +10,7 @@ const NATIVE = ['--workspace', '--exclude', 'seaworthy-wasm'];
 const TESTS = 'seaworthy-tests';
 const SIM = 'sim';
 /** Every WebAssembly crate is linted for the browser too. */
-const WASM_CRATES = ['protocol', 'engine', 'store', 'wasm'].flatMap((name) => ['-p', `seaworthy-${name}`]);
+const WASM_CRATES = ['protocol', 'fault', 'engine', 'store', 'wasm'].flatMap((name) => ['-p', `seaworthy-${name}`]);
 
 let built;
 /** Builds once for all suites. */

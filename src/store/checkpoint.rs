@@ -6,6 +6,7 @@ use crate::rebase::NewBase;
 use crate::rejected::{self, RejectedWrite};
 use crate::table::{Table, quote};
 use crate::{StoreError, apply, kept, query, rebase, store::Store, touch, trigger};
+use seaworthy_fault::{Point, point};
 use seaworthy_protocol::{Checkpoint, Rows, Sequence, TransactionId, Value};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -74,7 +75,9 @@ fn transaction<T>(store: &Store, run: impl FnOnce(&Store) -> Result<T, StoreErro
     store.unindexed.store(conn, store.outbox.last_ordinal)?;
     let done = run(store)?;
     trigger::resume(conn, &store.triggers.synced)?;
+    point(Point::StoreApplyBeforeCommit);
     conn.prepare_cached("COMMIT")?.raw_execute()?;
+    point(Point::StoreApplyAfterCommit);
     Ok(done)
 }
 
@@ -103,6 +106,7 @@ fn apply_in_transaction(store: &Store, batches: &[Batch<'_>], checkpoint: &Check
     if checkpoint.reset {
         applied.rejected.extend(kept::list_lost(conn)?);
     }
+    point(Point::StoreApplyEnded);
     let mut identity = store.identity.clone();
     identity.kept_through = kept_through;
     identity.cursor = Some(checkpoint.cursor);

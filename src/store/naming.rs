@@ -7,6 +7,7 @@ use crate::identity::Identity;
 use crate::pending::Unindexed;
 use crate::{StoreError, kept, outbox, rejected, store::Store};
 use seaworthy_engine::client::User;
+use seaworthy_fault::{Point, point};
 use seaworthy_protocol::{Position, ReplicaId, Sequence};
 
 impl Store {
@@ -15,7 +16,10 @@ impl Store {
         if through <= self.identity.sent_through {
             return Ok(());
         }
-        self.persist(|identity| identity.sent_through = through)
+        point(Point::StoreSentBeforeCommit);
+        self.persist(|identity| identity.sent_through = through)?;
+        point(Point::StoreSentAfterCommit);
+        Ok(())
     }
 
     /// Persists whether what is written while there is no user is nobody's.
@@ -47,6 +51,7 @@ impl Store {
         identity.save(&transaction)?;
         let outbox = self.outbox.renewed(&transaction)?;
         transaction.commit()?;
+        point(Point::StoreForgetAfterCommit);
         (self.outbox, self.identity) = (outbox, identity);
         Ok(())
     }
@@ -63,7 +68,9 @@ impl Store {
         rejected::renamed(&transaction)?;
         identity.save(&transaction)?;
         let (outbox, unindexed) = (self.outbox.renewed(&transaction)?, Unindexed::load(&transaction)?);
+        point(Point::StoreIdentityBeforeCommit);
         transaction.commit()?;
+        point(Point::StoreIdentityAfterCommit);
         self.last_sequence = last;
         (self.outbox, self.unindexed, self.identity) = (outbox, unindexed, identity);
         Ok(())

@@ -32,6 +32,7 @@ use crate::pending;
 use crate::touch::{self, RowValues};
 use crate::{StoreError, checkpoint, store::Store};
 use rusqlite::{Connection, params};
+use seaworthy_fault::{Point, point};
 use seaworthy_protocol::{Changes, Sequence};
 use std::collections::{BTreeSet, HashSet};
 
@@ -126,6 +127,7 @@ impl<'a> Pass<'a> {
         self.connect_values()?;
         let more: BTreeSet<i64> = self.connected.ordinals.difference(&first).copied().collect();
         self.undo(&more)?;
+        point(Point::StoreApplyUndone);
         if base.reset {
             checkpoint::remove_unnamed(store, base.batches)?;
             self.rebased.changed.extend(store.tables.keys().cloned());
@@ -134,6 +136,7 @@ impl<'a> Pass<'a> {
         for ordinal in self.connected.ordinals.difference(base.ends).copied().collect::<Vec<_>>() {
             self.replay(&Pending::load(store, ordinal)?)?;
         }
+        point(Point::StoreApplyReplayed);
         Ok(())
     }
 

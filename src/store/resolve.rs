@@ -10,6 +10,7 @@ use crate::rejected::{self, RejectedWrite};
 use crate::request::Receipt;
 use crate::whole::{self, WholeRow};
 use crate::{Stamp, StoreError, outbox, store::Store, trigger};
+use seaworthy_fault::{Point, point};
 use seaworthy_protocol::{Changes, Conflict, Image, Op, Policy, RejectCode, RowChange, Sequence, TableChanges, TransactionId, Value};
 use serde::{Deserialize, Serialize};
 
@@ -142,6 +143,7 @@ impl Store {
         for write in writes {
             rejected::remove(&self.conn, write.id)?;
         }
+        point(Point::StoreRetryBeforeEntry);
         self.finish(&format!("retry {}", stamp.id), stamp, &[])
     }
 

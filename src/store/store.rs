@@ -12,6 +12,7 @@ use crate::trigger::Triggers;
 use crate::{Schema, StoreError, format};
 use rusqlite::{Connection, params};
 use seaworthy_engine::client::ReplicaState;
+use seaworthy_fault::{Point, point};
 use seaworthy_protocol::{Outcome, ReplicaId, Sequence, Transaction, TransactionResult};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -149,7 +150,9 @@ impl Store {
             transaction.prepare_cached(SQL)?.execute(params![ordinal, position.0 as i64, code, message, data])?;
         }
         let outbox = self.outbox.after(&transaction, 0)?;
+        point(Point::StoreRecordBeforeCommit);
         transaction.commit()?;
+        point(Point::StoreRecordAfterCommit);
         self.outbox = outbox;
         Ok(())
     }

@@ -8,6 +8,7 @@ use crate::pending::Predecessors;
 use crate::request::{self, Receipt};
 use crate::touch::{self, Touch};
 use crate::{StoreError, answer::Answer, store::Store, whole};
+use seaworthy_fault::{Point, point};
 use seaworthy_protocol::{Changes, ChangesetError, Policy, Sequence, TransactionId, limits};
 use std::collections::BTreeSet;
 
@@ -169,13 +170,17 @@ impl Store {
         let changed = self.conn.total_changes() > open.total_before;
         let changeset = open.capture.changeset()?;
         drop(open.capture);
+        point(Point::StoreWriteBeforeEntry);
         let entry = if changeset.is_empty() { None } else { Some(self.enqueue(stamp, &changeset)?) };
+        point(Point::StoreWriteAfterEntry);
         let receipt = Receipt { id: entry.as_ref().map(|e| e.id), sequence: entry.as_ref().map(|e| e.sequence), changes: open.changes };
         if entry.is_some() || changed {
             request::keep(&self.conn, request, &receipt, buffer)?;
             request::forget(&self.conn, &self.acknowledged)?;
         }
+        point(Point::StoreWriteBeforeCommit);
         self.conn.prepare_cached("COMMIT")?.raw_execute()?;
+        point(Point::StoreWriteAfterCommit);
         // Committed: from here on nothing may fail.
         if entry.is_some() || changed {
             self.acknowledged.clear();

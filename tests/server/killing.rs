@@ -2,10 +2,11 @@
 
 use crate::{
     peer::{Peer, end, insert, token},
-    running::Running,
+    running::{Running, Setup, binary, dying_binary},
     socket::{Next, Socket},
 };
 use rusqlite::Connection;
+use seaworthy_fault::{Point, VARIABLE};
 use seaworthy_protocol::Transaction;
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -55,6 +56,38 @@ async fn after_a_kill_nothing_acknowledged_is_lost_and_nothing_is_applied_twice(
     assert_eq!(count("SELECT count(*) FROM seaworthy_log WHERE replica IS NOT NULL"), 400);
     assert_eq!(count("SELECT count(DISTINCT id) FROM seaworthy_log WHERE replica IS NOT NULL"), 400);
     assert_eq!(database.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0)).unwrap(), "ok");
+}
+
+#[tokio::test]
+async fn at_every_named_point_of_a_commit_the_process_may_die() {
+    let points = Point::ALL.iter().filter(|point| point.is_server() && !format!("{point:?}").contains("Compact"));
+    for point in points {
+        let server = Setup { dies: Some((*point, if *point == Point::ServerAdmitCreated { 1 } else { 4 })), ..Setup::new() }.start();
+        let mut writer = Peer::new(&server, "alice", 1);
+        let all: Vec<Transaction> = (0..8).map(|n| writer.write(insert(&format!("l{n}"), "x", "alice"))).collect();
+        let acknowledged = push_until_dead(&writer, &all).await;
+        let server = server.restart_after_death();
+        let peer = Peer::new(&server, "alice", 1);
+        let kept = peer.pull(None).await.lists.len();
+        let unheard = usize::from(*point == Point::ServerAfterCommitBeforeAnswer);
+        assert_eq!(kept, acknowledged + unheard, "{point:?}");
+        assert!(acknowledged < all.len(), "{point:?}");
+        assert!(peer.push(&all).await.iter().all(|outcome| end(outcome) == "applied"), "{point:?}");
+        assert_eq!(peer.pull(None).await.lists.len(), all.len(), "{point:?}");
+        let database = Connection::open(server.setup.database()).unwrap();
+        let logged: i64 = database.query_row("SELECT count(*) FROM seaworthy_log WHERE replica IS NOT NULL", [], |row| row.get(0)).unwrap();
+        assert_eq!(logged, all.len() as i64, "{point:?}");
+    }
+}
+
+#[test]
+fn the_product_has_no_place_to_die_at() {
+    let names_a_point = |command: std::process::Command| {
+        let bytes = std::fs::read(command.get_program()).unwrap();
+        bytes.windows(VARIABLE.len()).any(|window| window == VARIABLE.as_bytes())
+    };
+    assert!(!names_a_point(binary()));
+    assert!(names_a_point(dying_binary()));
 }
 
 #[tokio::test]

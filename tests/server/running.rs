@@ -1,5 +1,6 @@
 //! A server process with a folder of its own. It is killed and its folder removed when it goes out of scope.
 
+use seaworthy_fault::Point;
 use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
@@ -35,7 +36,16 @@ pub fn root() -> &'static Path {
 }
 
 pub fn binary() -> Command {
-    let mut command = Command::new(&*BINARY);
+    clean(&BINARY)
+}
+
+/// The same server with named points at which it dies.
+pub fn dying_binary() -> Command {
+    clean(Path::new(env!("CARGO_BIN_EXE_dying-server")))
+}
+
+fn clean(program: &Path) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SEAWORTHY_")) {
         command.env_remove(name);
     }
@@ -60,6 +70,8 @@ pub struct Setup {
     /// Another file than that of the tests.
     pub config: Option<PathBuf>,
     pub env: Vec<(&'static str, String)>,
+    /// Where the process dies, and when it is there for the how manyth time.
+    pub dies: Option<(Point, u64)>,
 }
 
 impl Setup {
@@ -75,6 +87,7 @@ impl Setup {
             tables: "[tables.lists]\nowner = \"owner_id\"\n[tables.todos]\nowner = \"owner_id\"\n".to_owned(),
             config: None,
             env: Vec::new(),
+            dies: None,
         }
     }
 
@@ -102,7 +115,14 @@ impl Setup {
     }
 
     pub fn command(&self) -> Command {
-        let mut command = binary();
+        let mut command = match self.dies {
+            None => binary(),
+            Some((point, nth)) => {
+                let mut command = dying_binary();
+                command.env(seaworthy_fault::VARIABLE, format!("{point:?}:{nth}"));
+                command
+            }
+        };
         command.envs(self.env.iter().cloned());
         match &self.config {
             Some(path) => command.arg("--config").arg(path).args(["--listen", &self.listen]).arg("--database").arg(self.database()),
@@ -177,6 +197,14 @@ impl Running {
     /// `kill -9`, and another start on the same folder.
     pub fn kill_and_restart(mut self) -> Self {
         self.child.kill().unwrap();
+        self.restart()
+    }
+
+    /// Another start on the same folder, once it has died where it was told to.
+    pub fn restart_after_death(mut self) -> Self {
+        let status = self.wait();
+        assert!(status.code().is_none(), "it ended with {status} and did not die:\n{}", self.log());
+        self.setup.dies = None;
         self.restart()
     }
 

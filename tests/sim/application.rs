@@ -4,10 +4,11 @@ use super::client::End;
 use super::event::Event;
 use super::plan::Plan;
 use super::random::Random;
+use super::workload::transfer;
 use super::world::{Broken, World};
 use seaworthy_engine::client::Input;
-use seaworthy_protocol::TransactionId;
-use seaworthy_store::{Call, Fate};
+use seaworthy_protocol::{Conflict, TransactionId};
+use seaworthy_store::{Call, Decision, Fate, Over, Receipt, Stamp, Store, StoreError};
 use std::collections::BTreeSet;
 
 /// What an application remembers. It outlives the process, as a user does.
@@ -53,7 +54,7 @@ impl World {
             }
             return Ok(());
         }
-        match self.random.weighted(&[20, 2, 1, 1, 1, 1]) {
+        match self.random.weighted(&[20, 3, 1, 1, 1, 1]) {
             0 => self.some_write(client),
             1 => self.deal_with_rejection(client),
             2 => self.toggle_online(client),
@@ -64,9 +65,7 @@ impl World {
     }
 
     fn some_write(&mut self, client: usize) -> Result<(), Broken> {
-        let user = self.clients[client].user;
-        let count = 1 + self.random.weighted(&[5, 3, 1]);
-        let statements: Vec<String> = (0..count).map(|_| statement(&mut self.random, &self.plan, user)).collect();
+        let statements = self.statements(client)?;
         let request = self.clients[client].application.request();
         self.note(|| format!("client {client} writes {statements:?}"));
         if self.random.chance(self.plan.interactive) {
@@ -79,6 +78,17 @@ impl World {
             None => self.clients[client].application.unresolved.push((request, call)),
         }
         Ok(())
+    }
+
+    fn statements(&mut self, client: usize) -> Result<Vec<String>, Broken> {
+        let node = &self.clients[client];
+        let (workload, Some(process)) = (self.plan.workload, &node.process) else { return Ok(Vec::new()) };
+        if workload.is_mixed() {
+            let count = 1 + self.random.weighted(&[5, 3, 1]);
+            return Ok((0..count).map(|_| statement(&mut self.random, &self.plan, node.user)).collect());
+        }
+        let statement = workload.statement(&process.reader, &mut self.random).map_err(|error| Broken(error.to_string()))?;
+        Ok(vec![statement])
     }
 
     fn begin(&mut self, client: usize, request: String, statements: Vec<String>) -> Result<(), Broken> {
@@ -102,47 +112,85 @@ impl World {
     pub fn end_transaction(&mut self, client: usize, life: u64, commit: bool) -> Result<(), Broken> {
         let stamp = self.stamp(client);
         let node = &mut self.clients[client];
-        let Some(process) = node.process.as_mut().filter(|_| node.life == life) else { return Ok(()) };
+        if node.process.is_none() || node.life != life {
+            return Ok(());
+        }
         let Some((request, statements)) = node.application.transaction.take() else { return Ok(()) };
-        let store = process.replica.store();
         if commit {
-            let result = store.commit(&request, stamp);
-            if node.device.gate.has_crashed() {
-                node.application.unresolved.push((request, Call::batch(statements)));
+            match self.process(client, |process| process.replica.store().commit(&request, stamp)) {
+                Some(result) => self.written(client, result).map(drop)?,
+                None => self.clients[client].application.unresolved.push((request, Call::batch(statements))),
             }
-            self.written(client, stamp.id, result)?;
-        } else {
-            store.rollback().map_err(|error| Broken(format!("client {client}: ROLLBACK failed: {error}")))?;
+        } else if let Some(Err(error)) = self.process(client, |process| process.replica.store().rollback()) {
+            return Err(Broken(format!("client {client}: ROLLBACK failed: {error}")));
         }
         self.with_replica(client, |replica, now| replica.resume(now))
     }
 
+    /// Retries a rejected write, drops it, drops it and writes another, or decides a conflict.
     fn deal_with_rejection(&mut self, client: usize) -> Result<(), Broken> {
+        let mixed = self.plan.workload.is_mixed();
+        let choice = if mixed { self.random.weighted(&[3, 2, 2, 3]) } else { 2 };
+        let rejected = self.rejected(client)?;
+        let Some(first) = rejected.first().copied() else { return Ok(()) };
+        match choice {
+            0 => self.settle(client, &rejected, |store, stamp| store.retry(first, stamp, &[])),
+            1 => self.discard(client, first),
+            2 => {
+                self.discard(client, first)?;
+                self.some_write(client)
+            }
+            _ => self.resolve(client, &rejected),
+        }
+    }
+
+    fn resolve(&mut self, client: usize, rejected: &[TransactionId]) -> Result<(), Broken> {
+        let local = self.random.chance(0.5);
+        let Some(found) = self.process(client, |process| process.replica.store().conflicts()) else { return Ok(()) };
+        let Some(conflict) = found.map_err(|e| Broken(e.to_string()))?.into_iter().next() else { return Ok(()) };
+        let decide = |row: &Conflict| Decision {
+            table: row.table.clone(),
+            key: row.key.clone(),
+            over: Some(Over { remote: row.remote.clone() }),
+            row: if local { row.local.clone() } else { row.remote.clone() },
+        };
+        let decisions: Vec<Decision> = conflict.rows.iter().map(decide).collect();
+        self.settle(client, rejected, |store, stamp| store.resolve(conflict.id, stamp, &decisions))
+    }
+
+    /// Makes a new write of rejected ones. Those that are not kept any more afterwards have been dealt with.
+    fn settle(&mut self, client: usize, rejected: &[TransactionId], make: impl FnOnce(&mut Store, Stamp) -> Result<Receipt, StoreError>) -> Result<(), Broken> {
         let stamp = self.stamp(client);
-        let retry = self.random.chance(0.5);
-        let node = &mut self.clients[client];
-        let Some(process) = &mut node.process else { return Ok(()) };
-        let store = process.replica.store();
-        let Some(write) = store.rejected().map_err(|e| Broken(e.to_string()))?.into_iter().next() else { return Ok(()) };
-        if retry {
-            let result = store.retry(write.id, stamp, &[]);
-            if matches!(&result, Err(error) if error.code() == "CannotRetry") && !node.device.gate.has_crashed() {
-                return Ok(());
-            }
-            if result.is_ok() {
-                node.ends.insert(write.id, End::Settled);
-            }
-            return self.written(client, stamp.id, result).map(drop);
+        let Some(result) = self.process(client, |process| make(process.replica.store(), stamp)) else {
+            self.end_all(client, rejected, End::Unsure);
+            return Ok(());
+        };
+        if matches!(&result, Err(error) if ["CannotRetry", "ConflictMoved"].contains(&error.code())) {
+            return Ok(());
         }
-        if store.discard(write.id).is_ok() {
-            node.ends.insert(write.id, End::Settled);
-        }
-        if node.device.gate.has_crashed() {
-            self.crash(client);
-        } else {
-            node.device.gate.take_refused();
+        let kept = self.rejected(client)?;
+        let gone: Vec<TransactionId> = rejected.iter().filter(|id| !kept.contains(id)).copied().collect();
+        self.end_all(client, &gone, End::Settled);
+        self.written(client, result).map(drop)
+    }
+
+    fn discard(&mut self, client: usize, id: TransactionId) -> Result<(), Broken> {
+        match self.process(client, |process| process.replica.store().discard(id)) {
+            Some(Ok(())) => self.end_all(client, &[id], End::Settled),
+            Some(Err(_)) => drop(self.clients[client].device.gate.take_refused()),
+            None => {}
         }
         Ok(())
+    }
+
+    fn end_all(&mut self, client: usize, ids: &[TransactionId], end: End) {
+        self.clients[client].ends.extend(ids.iter().map(|id| (*id, end)));
+    }
+
+    fn rejected(&mut self, client: usize) -> Result<Vec<TransactionId>, Broken> {
+        let found = self.process(client, |process| process.replica.store().rejected());
+        let writes = found.unwrap_or_else(|| Ok(Vec::new())).map_err(|e| Broken(e.to_string()))?;
+        Ok(writes.into_iter().map(|write| write.id).collect())
     }
 
     fn toggle_online(&mut self, client: usize) -> Result<(), Broken> {
@@ -192,7 +240,7 @@ fn statement(random: &mut Random, plan: &Plan, user: &str) -> String {
     let slug = if random.chance(0.5) { "NULL".to_owned() } else { format!("'s{}'", random.below(3)) };
     let parent = if random.chance(0.3) { "NULL".to_owned() } else { format!("'l{list}'") };
     let price = *random.pick(&["1.0", "-0.0", "9007199254740993", "1e300", "0.1"]);
-    match random.weighted(&[6, 3, 3, 2, 10, 4, 4, 6, 4, 3, 3, 3, 1, 2, 2, 3, 3, 2, 3, 1, 1]) {
+    match random.weighted(&[6, 3, 3, 2, 10, 4, 4, 6, 4, 3, 3, 3, 1, 2, 2, 3, 3, 2, 3, 1, 2, 1]) {
         0 => format!("INSERT INTO lists VALUES ('l{list}', '{word}', '{owner}')"),
         1 => format!("UPDATE lists SET name = '{word}' WHERE id = 'l{list}'"),
         2 => format!("DELETE FROM lists WHERE id = 'l{list}'"),
@@ -213,6 +261,7 @@ fn statement(random: &mut Random, plan: &Plan, user: &str) -> String {
         17 => format!("UPDATE seats SET who = '{user}' WHERE seat = {seat}"),
         18 => format!("DELETE FROM seats WHERE room = 'a' AND seat = {seat}"),
         19 => format!("UPDATE todos SET owner = '{owner}' WHERE id = 't{todo}'"),
+        20 => transfer(random),
         _ => format!("INSERT OR IGNORE INTO drafts VALUES ('{todo}', '{word}')"),
     }
 }

@@ -1,10 +1,11 @@
-//! What must hold: I1 to I3 of the model at every step, and convergence at the end.
+//! What must hold of a client: I1 to I3 of the model at every step, and convergence at the end.
 
 use super::cell::difference;
 use super::client::{End, ids};
 use super::schema;
 use super::view::{self, Pending};
 use super::world::{Broken, World};
+use rusqlite::OptionalExtension;
 use seaworthy_protocol::{ClientFrame, Sequence, TransactionId};
 use seaworthy_store::{Fate, PendingWrite, Store};
 use std::collections::{BTreeSet, btree_map::Entry};
@@ -46,7 +47,16 @@ impl World {
         if masked != blocked {
             return Err(wrong(format!("blocked are [{}], masked must be [{}]", ids(&blocked), ids(&masked))));
         }
-        let queued = entries.iter().map(|entry| entry.id).collect();
+        let queued: BTreeSet<TransactionId> = entries.iter().map(|entry| entry.id).collect();
+        if let Some(id) = twice(&process.reader).map_err(|e| wrong(e.to_string()))? {
+            return Err(wrong(format!("write {id} has two ends")));
+        }
+        if queued.len() != entries.len() {
+            return Err(wrong("a write is queued twice".into()));
+        }
+        if entries.is_empty() {
+            self.plan.workload.holds(&shown).map_err(wrong)?;
+        }
         self.check_ends(client, &queued, false)
     }
 
@@ -76,11 +86,11 @@ impl World {
                 Fate::Pending => End::Pending,
                 Fate::Confirmed => End::Confirmed,
                 Fate::Rejected { .. } => End::Rejected,
-                Fate::Unknown if former == End::Settled => continue,
+                Fate::Unknown if matches!(former, End::Settled | End::Unsure) => continue,
                 Fate::Unknown => return Err(wrong(id, format!("was {former:?} and is lost"))),
             };
             let lost = (former, end) == (End::Confirmed, End::Rejected) && self.history.is_lost(id);
-            if former != End::Pending && former != end && !lost {
+            if former != End::Pending && former != end && (former, end) != (End::Unsure, End::Rejected) && !lost {
                 return Err(wrong(id, format!("was {former:?} and is {end:?}")));
             }
             if (end == End::Pending) != queued.contains(&id) {
@@ -130,13 +140,18 @@ impl World {
                         return Err(Broken(format!("client {client}: write {id} was confirmed, is lost by a restored server, and is not listed")));
                     }
                     End::Confirmed => self.report.confirmed += 1,
-                    End::Rejected | End::Settled => self.report.rejected += 1,
+                    End::Rejected | End::Settled | End::Unsure => self.report.rejected += 1,
                 }
             }
             if let Some(process) = &self.clients[client].process {
+                let queued: i64 = process.reader.query_row("SELECT count(*) FROM seaworthy_outbox", [], |row| row.get(0)).map_err(|e| Broken(e.to_string()))?;
+                if queued > 0 {
+                    return Err(Broken(format!("client {client}: {queued} writes are still queued")));
+                }
                 is_sound(&process.reader).map_err(|error| Broken(format!("client {client}: {error}")))?;
             }
         }
+        self.check_register()?;
         match &self.server.core {
             Some(core) => is_sound(core.connection()).map_err(|error| Broken(format!("server: {error}"))),
             None => Ok(()),
@@ -167,7 +182,15 @@ fn learn(store: &Store, entries: &[PendingWrite], entry: &PendingWrite) -> Resul
     let transaction = sent.into_iter().next().filter(|transaction| transaction.id == entry.id);
     let transaction = transaction.ok_or_else(|| format!("{} is pending but not in the outbox", entry.id))?;
     let after = entries.iter().filter(|other| transaction.after.contains(&other.sequence)).map(|other| other.id).collect();
-    Ok(Pending { id: entry.id, changes: transaction.changes, after })
+    Ok(Pending { id: entry.id, changes: transaction.changes, after, policy: transaction.policy.unwrap_or_default() })
+}
+
+/// A write that has more than one of the three ends: pending, confirmed, rejected.
+fn twice(conn: &rusqlite::Connection) -> rusqlite::Result<Option<TransactionId>> {
+    const TWICE: &str = "
+        SELECT id FROM seaworthy_outbox WHERE id IN (SELECT id FROM seaworthy_rejected) OR id IN (SELECT id FROM seaworthy_confirmed)
+        UNION ALL SELECT id FROM seaworthy_rejected WHERE id IN (SELECT id FROM seaworthy_confirmed) LIMIT 1";
+    conn.prepare_cached(TWICE)?.query_row([], |row| row.get(0).map(TransactionId)).optional()
 }
 
 fn describe(entry: &PendingWrite, known: &Pending, masked: bool) -> String {

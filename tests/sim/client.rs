@@ -3,6 +3,7 @@
 use super::device::Device;
 use super::event::Event;
 use super::link::Link;
+use super::mortal::alive;
 use super::random::Random;
 use super::view::Pending;
 use super::world::{Broken, World};
@@ -10,8 +11,8 @@ use super::{application::Application, schema};
 use rusqlite::Connection;
 use seaworthy_engine::Millis;
 use seaworthy_engine::client::{Connection as State, Input, Status};
-use seaworthy_protocol::{Policy, ReplicaId, TransactionId};
-use seaworthy_store::{Action, Call, LOST_BY_RESTORE, Receipt, Replica, Store, StoreError};
+use seaworthy_protocol::{ReplicaId, TransactionId};
+use seaworthy_store::{Action, Call, LOST_BY_RESTORE, Receipt, Replica, Stamp, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub struct Client {
@@ -38,6 +39,8 @@ pub enum End {
     Rejected,
     /// Rejected, and the application has dealt with it.
     Settled,
+    /// Rejected, and the process crashed while the application dealt with it.
+    Unsure,
 }
 
 pub struct Process {
@@ -83,20 +86,21 @@ impl World {
         if node.process.is_some() {
             return Ok(());
         }
-        let opened = open(&node.device, &mut self.random);
+        let opened = alive(|| open(&node.device, &mut self.random));
+        self.report.deaths += u64::from(opened.is_none());
         let refused = node.device.gate.take_refused();
         match opened {
-            Ok(process) => {
+            Some(Ok(process)) => {
                 node.life += 1;
                 node.process = Some(process);
             }
+            Some(Err(error)) if !refused => return Err(Broken(format!("client {client} cannot be opened: {error}"))),
             // A crash while it opened: the device is as it was.
-            Err(_) if refused => {
+            Some(Err(_)) | None => {
                 node.device.gate.mend();
                 self.queue.at(self.now + 500, Event::Reopen { client });
                 return Ok(());
             }
-            Err(error) => return Err(Broken(format!("client {client} cannot be opened: {error}"))),
         }
         self.check_client(client)?;
         self.give(client, Input::Online(true))
@@ -120,17 +124,25 @@ impl World {
         self.with_replica(client, |replica, now| replica.handle(now, input))
     }
 
+    /// Has the process of a client do something. `None`: there is none, or it crashed in it.
+    pub fn process<T>(&mut self, client: usize, act: impl FnOnce(&mut Process) -> T) -> Option<T> {
+        let node = &mut self.clients[client];
+        let process = node.process.as_mut()?;
+        let done = alive(|| act(process));
+        self.report.deaths += u64::from(done.is_none());
+        if done.is_none() || node.device.gate.has_crashed() {
+            self.note(|| format!("client {client} crashes in the middle of a step"));
+            self.crash(client);
+            return None;
+        }
+        done
+    }
+
     /// Runs a step of the replica, unless its process crashed in it.
     pub fn with_replica(&mut self, client: usize, step: impl FnOnce(&mut Replica, Millis) -> Vec<Action>) -> Result<(), Broken> {
         let node = &mut self.clients[client];
         let now = node.clock(self.now);
-        let Some(process) = &mut node.process else { return Ok(()) };
-        let actions = step(&mut process.replica, now);
-        if node.device.gate.has_crashed() {
-            self.note(|| format!("client {client} crashes in the middle of a step"));
-            self.crash(client);
-            return Ok(());
-        }
+        let Some(actions) = self.process(client, |process| step(&mut process.replica, now)) else { return Ok(()) };
         for action in actions {
             self.execute(client, action)?;
         }
@@ -233,20 +245,13 @@ impl World {
     /// of it is not known, the process crashed.
     pub fn write(&mut self, client: usize, request: &str, call: &Call) -> Result<Option<Option<Receipt>>, Broken> {
         let stamp = self.stamp(client);
-        let node = &mut self.clients[client];
-        let Some(process) = &mut node.process else { return Ok(None) };
-        let result = process.replica.store().write(request, stamp, call).map(|written| written.receipt);
-        self.written(client, stamp.id, result)
+        let written = self.process(client, |process| process.replica.store().write(request, stamp, call));
+        written.map_or(Ok(None), |result| self.written(client, result.map(|written| written.receipt)).map(Some))
     }
 
     /// Takes in the answer to a write.
-    pub fn written(&mut self, client: usize, id: TransactionId, result: Result<Receipt, StoreError>) -> Result<Option<Option<Receipt>>, Broken> {
+    pub fn written(&mut self, client: usize, result: Result<Receipt, StoreError>) -> Result<Option<Receipt>, Broken> {
         let node = &mut self.clients[client];
-        node.application.attempted.insert(id);
-        if node.device.gate.has_crashed() {
-            self.crash(client);
-            return Ok(None);
-        }
         let refused = node.device.gate.take_refused();
         match result {
             Ok(receipt) => {
@@ -255,16 +260,19 @@ impl World {
                     node.ends.entry(id).or_insert(End::Pending);
                 }
                 self.with_replica(client, |replica, now| replica.committed(now))?;
-                Ok(Some(Some(receipt)))
+                Ok(Some(receipt))
             }
-            Err(error) if error.code() == "ConstraintViolation" || refused => Ok(Some(None)),
+            Err(error) if error.code() == "ConstraintViolation" || refused => Ok(None),
             Err(error) => Err(Broken(format!("client {client}: a write failed: {error}"))),
         }
     }
 
-    pub fn stamp(&mut self, client: usize) -> seaworthy_store::Stamp {
+    /// What a write brings from outside.
+    pub fn stamp(&mut self, client: usize) -> Stamp {
         let now_ms = 1_700_000_000_000 + self.now as i64 + self.clients[client].wall_offset_ms;
-        seaworthy_store::Stamp { id: TransactionId(self.random.bytes()), now_ms, policy: Policy::Rebase }
+        let id = TransactionId(self.random.bytes());
+        self.clients[client].application.attempted.insert(id);
+        Stamp { id, now_ms, policy: self.plan.policy(&mut self.random) }
     }
 
     /// Whether everything that this client wrote has come to its end, over a good connection.

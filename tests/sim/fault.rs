@@ -5,6 +5,7 @@ use super::event::Event;
 use super::link::BLOCKED;
 use super::world::{Broken, World};
 use seaworthy_engine::client::Input;
+use seaworthy_fault::Point;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -25,6 +26,8 @@ pub enum Fault {
     CopyDatabase,
     BackUpServer,
     RestoreServer,
+    CompactServer,
+    DieAtPoint,
 }
 
 /// Every fault with its weight among those that a schedule knows.
@@ -43,9 +46,11 @@ pub const FAULTS: &[(Fault, u32)] = &[
     (Fault::Portal, 2),
     (Fault::Sleep, 2),
     (Fault::SignOut, 1),
-    (Fault::CopyDatabase, 1),
+    (Fault::CopyDatabase, 3),
     (Fault::BackUpServer, 4),
-    (Fault::RestoreServer, 3),
+    (Fault::RestoreServer, 4),
+    (Fault::CompactServer, 6),
+    (Fault::DieAtPoint, 10),
 ];
 
 /// The most clients that copies may make of a schedule's.
@@ -87,6 +92,8 @@ impl World {
             Fault::CopyDatabase => self.copy_database(client)?,
             Fault::BackUpServer => self.back_up_server()?,
             Fault::RestoreServer => self.restore_server()?,
+            Fault::CompactServer => self.compact_server()?,
+            Fault::DieAtPoint => seaworthy_fault::arm(*self.random.pick(Point::ALL), self.random.range(0, 3)),
         }
         Ok(())
     }
@@ -180,6 +187,8 @@ impl World {
     pub fn heal(&mut self) -> Result<(), Broken> {
         self.healed = true;
         self.plan.heal();
+        self.reached = seaworthy_fault::take_reached();
+        seaworthy_fault::disarm();
         self.server.device.gate.mend();
         self.start_server()?;
         for client in 0..self.clients.len() {

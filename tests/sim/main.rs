@@ -1,19 +1,20 @@
-//! `sim --seed S --count N [--trace]`: runs the schedules of the seeds S, S+1, … S+N-1.
+//! `sim --seed S --count N [--workload W] [--trace]`: runs the schedules of the seeds S, S+1, … S+N-1.
 //!
 //! Prints the seed of a schedule that fails and exits with 1; exits with 2 when nothing was run.
 
-use seaworthy_tests::sim::{self, Failure, Report};
+use seaworthy_tests::sim::{self, Failure, Report, Workload};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-const USAGE: &str = "usage: sim [--seed S] [--count N] [--threads T] [--trace] [--keep-going]";
+const USAGE: &str = "usage: sim [--seed S] [--count N] [--workload mixed|register|bank|steady] [--threads T] [--trace] [--keep-going]";
 
 struct Options {
     seed: u64,
     count: u64,
     threads: usize,
+    workload: Workload,
     trace: bool,
     keep_going: bool,
 }
@@ -53,7 +54,7 @@ fn run_all(options: &Options) -> (Report, u64, Vec<Failure>) {
                     if nth >= options.count || stopped {
                         return;
                     }
-                    let result = sim::run(options.seed.wrapping_add(nth), options.trace);
+                    let result = sim::run(options.seed.wrapping_add(nth), options.workload, options.trace);
                     ran.fetch_add(1, Relaxed);
                     if let Ok(mut total) = total.lock() {
                         match result {
@@ -73,8 +74,12 @@ fn run_all(options: &Options) -> (Report, u64, Vec<Failure>) {
 fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut options = Options { seed: clock, count: 100, threads, trace: false, keep_going: false };
+    let mut options = Options { seed: clock, count: 100, threads, workload: Workload::Mixed, trace: false, keep_going: false };
     while let Some(argument) = arguments.next() {
+        if argument == "--workload" {
+            options.workload = arguments.next().and_then(|name| Workload::parse(&name)).ok_or("--workload needs mixed, register, bank or steady")?;
+            continue;
+        }
         let mut number = || arguments.next().and_then(|text| text.parse::<u64>().ok()).ok_or_else(|| format!("{argument} needs a number"));
         match argument.as_str() {
             "--seed" => options.seed = number()?,

@@ -3,27 +3,36 @@
 //! Clients are real replicas over SQLite files, the server is its real storage core with real sessions;
 //! only the clock, the network and the processes are simulated. It promises that a seed always gives the
 //! same schedule. At every step it holds each client to the model of synchronisation: what is shown is the
-//! state of the last checkpoint plus what is pending (I1, I2), and every acknowledged write has exactly one
-//! end (I3). After the faults end, everything must drain and converge.
+//! state of the last checkpoint, as the log says it, plus what is pending (I1, I2), and every acknowledged
+//! write has exactly one end (I3). It holds the server to it too: what enters the log met nobody under a
+//! policy that forbids it (I4), and nobody is sent what they may not read (I5). After the faults end,
+//! everything must drain and converge.
 
 mod application;
 mod cell;
 mod check;
 mod client;
+mod conflict;
 mod device;
 mod event;
 mod fault;
+mod fold;
 mod history;
+mod judge;
 mod link;
+mod mortal;
 mod network;
 mod plan;
 mod random;
 mod schema;
 mod server;
 mod view;
+mod workload;
 mod world;
 
-use std::fmt;
+use seaworthy_fault::Point;
+use std::{collections::BTreeMap, fmt};
+pub use workload::Workload;
 
 /// What a schedule did, so that a run shows whether it met its faults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +67,10 @@ pub struct Report {
     pub lost: u64,
     /// Times that what nobody wrote waited to be adopted.
     pub unclaimed: u64,
+    /// Times that the server forgot history.
+    pub compactions: u64,
+    /// Times that a process died at a named point.
+    pub deaths: u64,
     /// A fingerprint of every event in order.
     pub fingerprint: u64,
 }
@@ -80,6 +93,8 @@ impl Report {
         self.restores += other.restores;
         self.lost += other.lost;
         self.unclaimed += other.unclaimed;
+        self.compactions += other.compactions;
+        self.deaths += other.deaths;
         self.fingerprint = self.fingerprint.wrapping_add(other.fingerprint);
     }
 }
@@ -104,6 +119,21 @@ impl fmt::Display for Failure {
 }
 
 /// Runs the schedule of a seed. `trace` prints every event as it is executed.
-pub fn run(seed: u64, trace: bool) -> Result<Report, Failure> {
-    world::World::new(seed, trace).run()
+pub fn run(seed: u64, workload: Workload, trace: bool) -> Result<Report, Failure> {
+    seaworthy_fault::disarm();
+    world::World::new(seed, workload, trace).run()
+}
+
+/// Runs a schedule in which a process dies at a named point, once it has passed it so many times.
+pub fn run_dying(seed: u64, workload: Workload, point: Point, passes: u64) -> Result<Report, Failure> {
+    seaworthy_fault::arm(point, passes);
+    world::World::new(seed, workload, false).run()
+}
+
+/// How often a schedule reaches each point while processes may die.
+pub fn points(seed: u64, workload: Workload) -> Result<BTreeMap<Point, u64>, Failure> {
+    seaworthy_fault::take_reached();
+    let mut world = world::World::new(seed, workload, false);
+    world.run()?;
+    Ok(world.reached)
 }

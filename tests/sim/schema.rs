@@ -1,12 +1,14 @@
-//! The application of the simulation: lists with todos with notes, each of one user; seats that all share.
+//! The application of the simulation: lists with todos with notes, each of one user; seats and accounts that all share.
 //!
 //! The server is stricter than the clients, so that writes are rejected: it knows CHECK constraints that
-//! they do not, and slugs are unique across users.
+//! they do not, slugs are unique across users, and it writes in capitals who sits where.
 
 use super::cell::{Cell, Row, Table, Tables};
 use rusqlite::Connection;
+use seaworthy_protocol::Policy;
 use seaworthy_server::storage::{Migration, TableConfig, Tables as Served};
 use seaworthy_store::Schema;
+use std::collections::BTreeMap;
 
 /// A synchronised table.
 pub struct Shape {
@@ -22,7 +24,12 @@ pub const SHAPES: &[Shape] = &[
     Shape { name: "todos", columns: &["id", "list", "title", "done", "slug", "owner"], key: &["id"], owner: Some("owner"), unique: Some("slug") },
     Shape { name: "notes", columns: &["id", "todo", "body", "owner"], key: &["id"], owner: Some("owner"), unique: None },
     Shape { name: "seats", columns: &["room", "seat", "who", "price"], key: &["room", "seat"], owner: None, unique: None },
+    Shape { name: "accounts", columns: &["id", "balance"], key: &["id"], owner: None, unique: None },
 ];
+
+/// How many accounts there are, and what is on each of them at first.
+pub const ACCOUNTS: usize = 5;
+pub const BALANCE: i64 = 100;
 
 const CLIENT: &str = r#"{
   "version": 1,
@@ -44,6 +51,7 @@ const CLIENT: &str = r#"{
     { "name": "seats", "primary_key": ["room", "seat"], "columns": [
       { "name": "room", "type": "TEXT" }, { "name": "seat", "type": "INTEGER" },
       { "name": "who", "type": "TEXT" }, { "name": "price", "type": "REAL" } ] },
+    { "name": "accounts", "primary_key": ["id"], "columns": [ { "name": "id", "type": "TEXT" }, { "name": "balance", "type": "INTEGER" } ] },
     { "name": "drafts", "primary_key": ["id"], "local_only": true, "columns": [
       { "name": "id", "type": "TEXT" }, { "name": "body", "type": "TEXT" } ] }
   ]
@@ -76,6 +84,11 @@ const SERVER: &str = "
         price REAL NOT NULL,
         PRIMARY KEY (room, seat)
     );
+    CREATE TRIGGER seats_in_capitals AFTER UPDATE OF who ON seats WHEN new.who <> upper(new.who) BEGIN
+        UPDATE seats SET who = upper(new.who) WHERE room = new.room AND seat = new.seat;
+    END;
+    CREATE TABLE accounts (id TEXT NOT NULL PRIMARY KEY, balance INTEGER NOT NULL);
+    INSERT INTO accounts VALUES ('a0', 100), ('a1', 100), ('a2', 100), ('a3', 100), ('a4', 100);
 ";
 
 /// What the clients declare.
@@ -88,10 +101,33 @@ pub fn migrations() -> Vec<Migration> {
     vec![Migration { number: 1, name: "0001_create.sql".into(), sql: SERVER.into() }]
 }
 
+/// Policies by table.
+pub type Policies = BTreeMap<&'static str, Policy>;
+
 /// What the server serves to whom.
-pub fn served() -> Served {
-    let config = |shape: &Shape| TableConfig { owner: shape.owner.map(str::to_owned), open: shape.owner.is_none(), ..TableConfig::default() };
+pub fn served(policies: &Policies) -> Served {
+    let config = |shape: &Shape| TableConfig {
+        owner: shape.owner.map(str::to_owned),
+        open: shape.owner.is_none(),
+        conflict: policies[shape.name],
+        ..TableConfig::default()
+    };
     SHAPES.iter().map(|shape| (shape.name.to_owned(), config(shape))).collect()
+}
+
+/// The table of this name.
+pub fn shape(name: &str) -> Option<&'static Shape> {
+    SHAPES.iter().find(|shape| shape.name == name)
+}
+
+/// A column by its name.
+pub fn column(shape: &Shape, name: &str) -> Option<&'static str> {
+    shape.columns.iter().copied().find(|column| *column == name)
+}
+
+/// Whether a user may see a row.
+pub fn sees(shape: &Shape, row: &Row, user: &str) -> bool {
+    shape.owner.is_none_or(|owner| row[owner] == Cell::text(user))
 }
 
 /// The tables as a connection sees them.
@@ -116,12 +152,8 @@ pub fn read(conn: &Connection) -> rusqlite::Result<Tables> {
 
 /// What a user may see of the server's tables.
 pub fn visible(all: &Tables, user: &str) -> Tables {
-    let user = Cell::text(user);
-    let sees = |shape: &Shape, row: &Row| shape.owner.is_none_or(|owner| row[owner] == user);
-    SHAPES
-        .iter()
-        .map(|shape| (shape.name, all[shape.name].iter().filter(|(_, row)| sees(shape, row)).map(|(key, row)| (key.clone(), row.clone())).collect()))
-        .collect()
+    let of_shape = |shape: &'static Shape| all[shape.name].iter().filter(|(_, row)| sees(shape, row, user)).map(|(key, row)| (key.clone(), row.clone()));
+    SHAPES.iter().map(|shape| (shape.name, of_shape(shape).collect())).collect()
 }
 
 /// No rows at all.

@@ -2,6 +2,7 @@
 
 use super::device::Device;
 use super::event::Event;
+use super::mortal::alive;
 use super::random::Random;
 use super::schema;
 use super::world::{Broken, World};
@@ -9,7 +10,7 @@ use seaworthy_engine::Millis;
 use seaworthy_engine::client::{FetchError, User};
 use seaworthy_engine::session::{Identity, Input, Output, Principal, Session};
 use seaworthy_protocol::{
-    Cursor, Epoch, ErrorCode, ErrorFrame, Format, Incarnation, Position, Push, ReplicaId, ServerFrame, decode_client, encode_server, encode_server_frames,
+    Cursor, Epoch, ErrorCode, ErrorFrame, Format, Incarnation, Position, Push, ReplicaId, Rows, ServerFrame, decode_client, encode_server, encode_server_frames,
 };
 use seaworthy_server::storage::{Fresh, Location, SqliteCore};
 use std::{collections::BTreeMap, sync::Arc};
@@ -42,6 +43,8 @@ struct Slot {
     session: Session,
     client: usize,
     request: Option<Request>,
+    /// Rows that were sent, and their checkpoint was not.
+    arriving: Vec<Rows>,
     wish: u64,
 }
 
@@ -69,16 +72,28 @@ impl World {
         }
         let fresh = Fresh { epoch: self.server.epoch, incarnation: Incarnation(self.random.bytes()) };
         let location = Location::File(self.server.device.path.clone());
-        let mut core = SqliteCore::open(&location, &schema::served(), &schema::migrations(), fresh, self.now as i64)
+        let mut core = SqliteCore::open(&location, &schema::served(&self.plan.policies), &schema::migrations(), fresh, self.now as i64)
             .map_err(|error| Broken(format!("the server cannot be opened: {error}")))?;
         let conn = core.connection_mut();
         let tuned = conn.pragma_update(None, "synchronous", "off").and_then(|()| self.server.device.gate.watch(conn));
         tuned.map_err(|error| Broken(error.to_string()))?;
         self.server.run += 1;
-        self.history.begin_run(fresh.incarnation);
-        self.history.follow(core.connection()).map_err(Broken)?;
+        self.history.begin_run(fresh.incarnation, core.connection()).map_err(Broken)?;
         self.server.core = Some(core);
-        Ok(())
+        self.follow()
+    }
+
+    /// Has the server's storage do something. `None`: it is down, or crashed in it.
+    fn storage<T>(&mut self, act: impl FnOnce(&mut SqliteCore) -> T) -> Option<T> {
+        let core = self.server.core.as_mut()?;
+        let done = alive(|| act(core));
+        self.report.deaths += u64::from(done.is_none());
+        if done.is_none() || self.server.device.gate.has_crashed() {
+            self.note(|| "the server crashes in a commit".to_owned());
+            self.crash_server();
+            return None;
+        }
+        done
     }
 
     /// The process is gone; the operating system tells those who are connected, where it can.
@@ -116,7 +131,7 @@ impl World {
 
     /// The disk was lost, and the backup takes its place.
     pub fn restore_server(&mut self) -> Result<(), Broken> {
-        let Some((backup, position)) = self.server.backup.clone() else { return Ok(()) };
+        let Some((backup, position)) = self.server.backup.clone() else { return self.back_up_server() };
         if self.server.is_up() {
             self.crash_server();
         }
@@ -124,6 +139,18 @@ impl World {
         self.history.restore(position);
         self.report.restores += 1;
         Ok(())
+    }
+
+    /// The server forgets the older part of its history. What it serves and has decided stays.
+    pub fn compact_server(&mut self) -> Result<(), Broken> {
+        let through = Position(self.history.head().0.saturating_sub(self.random.range(0, 12)));
+        match self.storage(|core| core.compact(through)) {
+            Some(Ok(_)) => self.report.compactions += 1,
+            Some(Err(_)) if self.server.device.gate.take_refused() => self.report.storage_failures += 1,
+            Some(Err(error)) => return Err(Broken(format!("the log cannot be compacted: {error}"))),
+            None => {}
+        }
+        self.follow()
     }
 
     fn hang_up(&mut self, peer: Peer, slot: Slot) {
@@ -146,7 +173,7 @@ impl World {
     fn open_slot(&mut self, client: usize, session: Session, request: Option<Request>) -> Peer {
         self.server.peers += 1;
         let peer = Peer(self.server.peers);
-        self.server.slots.insert(peer, Slot { session, client, request, wish: 0 });
+        self.server.slots.insert(peer, Slot { session, client, request, arriving: Vec::new(), wish: 0 });
         self.queue.at(self.now, Event::Head { run: self.server.run, peer });
         peer
     }
@@ -191,13 +218,10 @@ impl World {
         let Some(slot) = self.server.slots.get_mut(&peer) else { return Ok(()) };
         slot.session.handle(now, input).map_err(|error| Broken(format!("the session was driven wrongly: {error}")))?;
         let outputs: Vec<Output> = std::iter::from_fn(|| slot.session.poll_output()).collect();
-        for output in outputs {
-            self.obey(peer, output);
-        }
-        Ok(())
+        outputs.into_iter().try_for_each(|output| self.obey(peer, output))
     }
 
-    fn obey(&mut self, peer: Peer, output: Output) {
+    fn obey(&mut self, peer: Peer, output: Output) -> Result<(), Broken> {
         self.note(|| format!("session {} -> {}", peer.0, format!("{output:?}").chars().take(300).collect::<String>()));
         let (now, run) = (self.now, self.server.run);
         let soon = now + self.random.range(0, 5);
@@ -210,7 +234,7 @@ impl World {
             Output::Admit { replica, user } => self.queue.at(soon, work(Work::Admit { replica, user })),
             Output::Decide { principal, push } => self.queue.at(soon, work(Work::Decide { principal, push })),
             Output::Pull { principal, cursor, .. } => self.queue.at(soon, work(Work::Pull { principal, cursor })),
-            Output::Send(frame) => self.send_to(peer, frame),
+            Output::Send(frame) => self.send_to(peer, frame)?,
             Output::Close => self.close_slot(peer),
             Output::WakeAt(at) => {
                 if let Some(slot) = self.server.slots.get_mut(&peer) {
@@ -220,17 +244,23 @@ impl World {
                 }
             }
         }
+        Ok(())
     }
 
-    fn send_to(&mut self, peer: Peer, frame: ServerFrame) {
-        let Some(slot) = self.server.slots.get_mut(&peer) else { return };
+    fn send_to(&mut self, peer: Peer, frame: ServerFrame) -> Result<(), Broken> {
+        let Some(slot) = self.server.slots.get_mut(&peer) else { return Ok(()) };
+        let (user, mut arriving) = (self.clients[slot.client].user, std::mem::take(&mut slot.arriving));
+        self.check_delivery(user, &frame, &mut arriving)?;
+        let Some(slot) = self.server.slots.get_mut(&peer) else { return Ok(()) };
+        slot.arriving = arriving;
         if let Some(request) = &mut slot.request {
             request.frames.push(frame);
-            return;
+            return Ok(());
         }
         let client = slot.client;
         let bytes = encode_server(&frame, Format::MessagePack);
         self.deliver(client, peer, |life, socket| Event::SocketFrame { client, life, socket, bytes });
+        Ok(())
     }
 
     fn close_slot(&mut self, peer: Peer) {
@@ -260,29 +290,27 @@ impl World {
 
     /// Storage works on what a session asked for.
     pub fn work(&mut self, run: u64, peer: Peer, work: Work) -> Result<(), Broken> {
-        let now_ms = self.now as i64;
-        let Some(core) = self.server.core.as_mut().filter(|_| run == self.server.run) else { return Ok(()) };
-        let decides = matches!(work, Work::Decide { .. });
-        let input = match work {
-            Work::Admit { replica, user } => Input::Admitted(core.admit(&user, replica, now_ms).map_err(|error| error.to_frame())),
-            Work::Decide { principal, push } => Input::Decided(core.decide(&principal, &push, now_ms).map_err(|error| error.to_frame())),
-            Work::Pull { principal, cursor } => Input::Pulled(core.pull(&principal, cursor).map_err(|error| error.to_frame())),
-        };
-        let failed = matches!(&input, Input::Admitted(Err(error)) | Input::Decided(Err(error)) | Input::Pulled(Err(error)) if error.code == "unavailable");
-        if self.server.device.gate.has_crashed() {
-            self.note(|| "the server crashes in a commit".to_owned());
-            self.crash_server();
+        if run != self.server.run {
             return Ok(());
         }
+        let now_ms = self.now as i64;
+        let done = self.storage(|core| match &work {
+            Work::Admit { replica, user } => Input::Admitted(core.admit(user, *replica, now_ms).map_err(|error| error.to_frame())),
+            Work::Decide { principal, push } => Input::Decided(core.decide(principal, push, now_ms).map_err(|error| error.to_frame())),
+            Work::Pull { principal, cursor } => Input::Pulled(core.pull(principal, *cursor).map_err(|error| error.to_frame())),
+        });
+        let Some(input) = done else { return Ok(()) };
+        let failed = matches!(&input, Input::Admitted(Err(error)) | Input::Decided(Err(error)) | Input::Pulled(Err(error)) if error.code == "unavailable");
         if failed {
             self.report.storage_failures += 1;
             if !self.server.device.gate.take_refused() {
                 return Err(Broken("the server's storage failed by itself".into()));
             }
         }
-        if decides {
+        if let (Work::Decide { push, .. }, Input::Decided(Ok(results))) = (&work, &input) {
             let before = self.history.head();
-            self.history.follow(core.connection()).map_err(Broken)?;
+            self.follow()?;
+            self.check_refusals(push, results)?;
             if self.history.head() > before {
                 self.announce();
             }

@@ -8,8 +8,11 @@ use super::link::BLOCKED;
 use super::plan::{Plan, USERS};
 use super::random::Random;
 use super::server::Server;
+use super::workload::Workload;
 use super::{Failure, Report};
 use seaworthy_engine::client::Input;
+use seaworthy_fault::Point;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Faults and writes end, then this long may pass until all is quiet.
@@ -39,14 +42,16 @@ pub struct World {
     pub healed: bool,
     healed_at: u64,
     looked_at: u64,
+    /// How often each named point was reached before all was put right.
+    pub reached: BTreeMap<Point, u64>,
     /// Dropped last.
     pub folder: tempfile::TempDir,
 }
 
 impl World {
-    pub fn new(seed: u64, trace: bool) -> Self {
+    pub fn new(seed: u64, workload: Workload, trace: bool) -> Self {
         let mut random = Random::new(seed ^ 0x5ea_0c3a9);
-        let plan = Plan::new(&mut random);
+        let plan = Plan::new(workload, &mut random);
         let folder = folder();
         let server = Server::new(Device::new(folder.path(), "server"), &mut random);
         let clients = (0..plan.clients).map(|n| Client::new(USERS[n % plan.users], Device::new(folder.path(), &format!("client-{n}")), random.next()));
@@ -65,14 +70,17 @@ impl World {
             healed: false,
             healed_at: 0,
             looked_at: 0,
+            reached: BTreeMap::new(),
             folder,
         }
     }
 
-    pub fn run(mut self) -> Result<Report, Failure> {
+    pub fn run(&mut self) -> Result<Report, Failure> {
         self.note(|| format!("seed {}", self.seed));
         self.note(|| format!("{:?}", self.plan));
-        match self.play() {
+        let played = self.play();
+        seaworthy_fault::disarm();
+        match played {
             Ok(()) => {
                 self.report.simulated_ms = self.now;
                 Ok(self.report)

@@ -8,11 +8,12 @@ const PREFIX: &str = "seaworthy-";
 const KINDS: [&str; 3] = ["dependencies", "build-dependencies", "dev-dependencies"];
 
 /// Per crate which crates of ours it may use. `tests` may use all.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("protocol", &[]),
+    ("fault", &[]),
     ("engine", &["protocol"]),
-    ("store", &["protocol", "engine"]),
-    ("server", &["protocol", "engine", "store"]),
+    ("store", &["protocol", "fault", "engine"]),
+    ("server", &["protocol", "fault", "engine", "store"]),
     ("wasm", &["protocol", "engine", "store"]),
     ("xtask", &[]),
 ];

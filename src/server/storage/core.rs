@@ -3,7 +3,7 @@
 //! The clock and all randomness are inputs.
 
 use super::{
-    decide,
+    compaction, decide,
     deliveries::{self, LogPart},
     error::{OpenError, StorageError},
     hearing::{self, Hearing, Ruling, Shown},
@@ -18,6 +18,7 @@ use seaworthy_engine::{
     client::User,
     session::{Admission, Principal, Pulled},
 };
+use seaworthy_fault::{Point, point};
 use seaworthy_protocol::{Cursor, Epoch, Incarnation, Position, Push, ReplicaId, Sequence, Transaction as Pushed, TransactionResult};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -125,6 +126,17 @@ impl SqliteCore {
         deliveries::needed_from(&self.conn)
     }
 
+    /// Forgets the history through a position, but nothing that a webhook still has to read, in a database transaction
+    /// of its own. Answers the floor: what stands below it starts anew. A long history is better forgotten in steps, as writes wait meanwhile.
+    pub fn compact(&mut self, through: Position) -> Result<Position, StorageError> {
+        let group = self.group()?;
+        let floor = compaction::compact(&group.tx, through)?;
+        point(Point::ServerCompactBeforeCommit);
+        group.tx.commit()?;
+        point(Point::ServerCompactAfterCommit);
+        Ok(floor)
+    }
+
     /// The end of the log.
     pub fn head(&self) -> Result<Position, StorageError> {
         Ok(internal::head(&self.conn)?)
@@ -165,6 +177,7 @@ impl Group<'_> {
     /// See [`SqliteCore::admit`].
     pub fn admit(&self, user: &User, replica: ReplicaId, now_ms: i64) -> Result<Admission, StorageError> {
         let last_sequence = replica::find_or_create(&self.tx, user, replica, now_ms)?;
+        point(Point::ServerAdmitCreated);
         self.run.admission(&self.tx, last_sequence, now_ms)
     }
 
@@ -191,7 +204,9 @@ impl Group<'_> {
     /// Makes the decisions durable. Answers the end of the log.
     pub fn commit(self) -> Result<Position, StorageError> {
         let head = internal::head(&self.tx)?;
+        point(Point::ServerBeforeCommit);
         self.tx.commit()?;
+        point(Point::ServerAfterCommitBeforeAnswer);
         Ok(head)
     }
 }

@@ -17,6 +17,7 @@ use super::{
 };
 use rusqlite::Connection;
 use seaworthy_engine::session::Principal;
+use seaworthy_fault::{Point, point};
 use seaworthy_protocol::{Changes, Outcome, Push, RejectCode, ReplicaId, RewrittenRow, Sequence, Transaction, TransactionResult, Value, limits};
 
 /// Who writes what, by which tables.
@@ -99,6 +100,7 @@ fn one(conn: &Connection, case: &Case<'_>, last: Sequence, now_ms: i64) -> Resul
         None => judge(conn, case, now_ms)?,
     };
     replica::remember(conn, replica, transaction, hash, &outcome)?;
+    point(Point::ServerDecideRemembered);
     Ok(outcome)
 }
 
@@ -120,10 +122,13 @@ fn judge(conn: &Connection, case: &Case<'_>, now_ms: i64) -> Result<Outcome, Sto
         Err(Stopped::Refused(Refusal { code, message })) => return Ok(Outcome::Rejected { position: internal::head(conn)?, code, message, data: None }),
         Err(Stopped::Failed(error)) => return Err(error),
     };
+    point(Point::ServerDecideApplied);
     let bytes = rmp_serde::to_vec_named(&captured).map_err(RecordError::from)?;
     let position = internal::append_log(conn, Some((replica.0, transaction.id.0)), now_ms, &bytes)?;
+    point(Point::ServerDecideLogged);
     tracking::track(conn, streams, &captured, position)?;
     tracking::track_unchanged(conn, &changes, &captured, &dropped.rows, position)?;
+    point(Point::ServerDecideTracked);
     let as_sent = dropped.rows.is_empty() && rewritten.is_empty();
     Ok(if as_sent { Outcome::Applied { position } } else { Outcome::Merged { position, dropped: dropped.rows, rewritten } })
 }

@@ -7,6 +7,7 @@
 mod apply;
 mod binding;
 mod change;
+mod compaction;
 mod conflict;
 mod core;
 mod decide;

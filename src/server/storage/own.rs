@@ -2,7 +2,8 @@
 //!
 //! A trigger or a write handler may have changed a value on its way in; the writer, who still saw its own, must
 //! not conflict with itself. It is read from the log, and from the outcome where a handler put back what was
-//! there before, so that nothing changed. Both only once something differs.
+//! there before, so that nothing changed. Both only once something differs. Compaction keeps those
+//! entries of the log that can answer something else than the writer knew.
 
 use super::{
     change::Change,

@@ -5,6 +5,7 @@
 
 use super::{
     binding::{Bound, values},
+    compaction,
     error::StorageError,
     internal,
     stream::{self, Stream, Streams},
@@ -13,9 +14,6 @@ use super::{
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use seaworthy_engine::session::{Principal, Pulled};
 use seaworthy_protocol::{Checkpoint, Cursor, Incarnation, Position, Rows, Value, limits};
-
-/// Positions below this one cannot be continued from.
-pub const FLOOR: &str = "floor";
 
 /// Reads everything behind `cursor`.
 pub fn pull(conn: &Connection, streams: &Streams, incarnation: Incarnation, principal: &Principal, cursor: Option<Cursor>) -> Result<Pulled, StorageError> {
@@ -46,7 +44,7 @@ fn is_known(conn: &Connection, cursor: Cursor, head: Position) -> rusqlite::Resu
         FROM seaworthy_incarnations AS run WHERE run.id = ?1";
     let run = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?));
     let Some((start, end)) = conn.prepare_cached(RUN)?.query_row([cursor.incarnation.0], run).optional()? else { return Ok(false) };
-    let floor = internal::meta_integer(conn, FLOOR)?.map_or(Position(0), internal::position);
+    let floor = compaction::floor(conn)?;
     let end = end.map_or(head, internal::position);
     Ok((internal::position(start)..=end).contains(&cursor.position) && cursor.position >= floor)
 }

@@ -4,11 +4,11 @@
 //! write from outside) makes the server track those rows anew, so that every replica gets them.
 
 use super::{
+    compaction,
     core::{Fresh, Location},
     error::{OpenError, StorageError},
-    internal::{self, integer},
+    internal,
     migration::{self, Migration},
-    pull::FLOOR,
     stream::{Stream, Streams},
     table::Tables,
     tracking,
@@ -90,7 +90,7 @@ fn track_anew(tx: &Transaction<'_>, streams: &Streams, now_ms: i64) -> Result<()
     }
     if any_redefined {
         // Rows may have changed buckets, or a whole table may have gone: no older cursor can be continued from.
-        internal::set_meta(tx, FLOOR, integer(position))?;
+        compaction::raise_floor(tx, position)?;
         tx.execute("DELETE FROM seaworthy_streams", [])?;
         for stream in streams.iter() {
             tx.execute("INSERT INTO seaworthy_streams (tbl, definition) VALUES (?1, ?2)", params![stream.name, stream.definition()])?;

@@ -1,6 +1,7 @@
 //! The embedded storage against pushes that real SQLite clients captured.
 
 mod bench;
+mod compaction;
 mod convergence;
 mod deliveries;
 mod exactly_once;
@@ -9,6 +10,7 @@ mod keys;
 mod merging;
 mod migrations;
 mod policies;
+mod policy_model;
 mod pulling;
 mod rules;
 mod starting;
