@@ -12,6 +12,7 @@ export interface UserMessage {
 export interface OpenRequest {
   readonly name: string;
   readonly storage: 'opfs' | 'memory';
+  readonly durability: 'relaxed' | 'strict';
   readonly schema: SchemaDefinition;
   /** The absolute base of the endpoints; `null` for a database that never synchronises. */
   readonly sync: { readonly url: string } | null;

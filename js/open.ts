@@ -37,6 +37,11 @@ export interface OpenOptions<S extends Tables> {
   readonly sync?: SyncOptions;
   /** `opfs`: files of the origin (the default). `memory`: gone when the page is. */
   readonly storage?: 'opfs' | 'memory';
+  /**
+   * `relaxed` (the default): a commit is in the file when it answers, so the crash of tab, worker or browser takes nothing; a
+   * loss of power may take the last commits, never the whole. `strict`: it is on the disk when it answers.
+   */
+  readonly durability?: 'relaxed' | 'strict';
   /** Whether to connect at once; true unless told. */
   readonly online?: boolean;
   /** Limits of an interactive transaction in milliseconds: between two statements (2,000), and in all (10,000). */
@@ -153,10 +158,11 @@ function obstacle({ name, storage }: OpenOptions<Tables>): SeaworthyError | unde
   return undefined;
 }
 
-function openRequest({ name, schema, sync, storage, online, transaction, wasmUrl }: OpenOptions<Tables>): OpenRequest {
+function openRequest({ name, schema, sync, storage, durability, online, transaction, wasmUrl }: OpenOptions<Tables>): OpenRequest {
   return {
     name,
     storage: storage ?? 'opfs',
+    durability: durability ?? 'relaxed',
     schema: definitionOf(schema as Schema),
     sync: sync ? { url: absolute(sync.url).replace(/\/+$/, '') } : null,
     online: sync !== undefined && (online ?? true),

@@ -6,8 +6,9 @@ import { build } from './build.mjs';
 import { ask, capture, root, say } from './command.mjs';
 
 const WASM = ['--target', 'wasm32-unknown-unknown'];
-const NATIVE = ['--workspace', '--exclude', 'seaworthy-wasm'];
-const TESTS = 'seaworthy-tests';
+const WASM_PACKAGE = 'seaworthy-wasm';
+/** One selection of packages for all: another one unifies features otherwise, and compiles every dependency again. */
+const NATIVE = ['--workspace', '--exclude', WASM_PACKAGE];
 const SIM = 'sim';
 /** Every WebAssembly crate is linted for the browser too. */
 const WASM_CRATES = ['protocol', 'fault', 'engine', 'store', 'wasm'].flatMap((name) => ['-p', `seaworthy-${name}`]);
@@ -52,15 +53,15 @@ async function check() {
 
 /** Unit, property and server tests, natively. */
 async function rust() {
-  const crates = await cargoTest(['test', '--no-fail-fast', ...NATIVE, '--exclude', TESTS]);
-  const others = testTargets(TESTS).filter((name) => name !== SIM);
-  const tests = await cargoTest(['test', '--no-fail-fast', '-p', TESTS, '--lib', ...others.flatMap((name) => ['--test', name])]);
-  return { passed: crates.passed + tests.passed, failed: crates.failed + tests.failed };
+  const others = testTargets().filter((name) => name !== SIM);
+  const tests = await cargoTest(['test', '--no-fail-fast', ...NATIVE, '--lib', '--bins', ...others.flatMap((name) => ['--test', name])]);
+  const docs = await cargoTest(['test', '--no-fail-fast', ...NATIVE, '--doc']);
+  return { passed: tests.passed + docs.passed, failed: tests.failed + docs.failed };
 }
 
 /** The deterministic simulation, short, and the seeds of what it found. */
 async function sim() {
-  return cargoTest(['test', '-p', TESTS, '--test', SIM]);
+  return cargoTest(['test', ...NATIVE, '--test', SIM]);
 }
 
 /** The tests of src/wasm, in a dedicated worker of headless Chromium. */
@@ -106,10 +107,10 @@ async function nodeTest(files) {
   return settle(code, { passed: number('pass'), failed: number('fail') + number('cancelled') + number('skipped') + number('todo') });
 }
 
-/** The names of a package's test targets. */
-function testTargets(name) {
+/** The names of the native test targets. */
+function testTargets() {
   const { packages } = JSON.parse(ask('cargo', ['metadata', '--no-deps', '--format-version', '1']) ?? '{"packages":[]}');
-  const targets = packages.find((candidate) => candidate.name === name)?.targets ?? [];
+  const targets = packages.filter(({ name }) => name !== WASM_PACKAGE).flatMap((candidate) => candidate.targets);
   return targets.filter((target) => target.kind.includes('test')).map((target) => target.name);
 }
 

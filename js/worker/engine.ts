@@ -13,7 +13,7 @@ import type {
 } from '../messages.js';
 
 /** The options of the wasm module's `Database.open`. */
-export interface EngineOptions extends Pick<OpenRequest, 'name' | 'storage' | 'schema' | 'sync' | 'online'> {
+export interface EngineOptions extends Pick<OpenRequest, 'name' | 'storage' | 'durability' | 'schema' | 'sync' | 'online'> {
   /** Whose database it is to be; without it the last user's. */
   readonly user?: UserMessage;
   /** Writes that are pending in the one that was open before. */

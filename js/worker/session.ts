@@ -86,9 +86,9 @@ export class Session {
   }
 
   #openEngine(module: EngineModule, options: OpenRequest, next: Pick<EngineOptions, 'user' | 'left_pending'> = {}): Promise<Engine> {
-    const { name, storage, schema, sync } = options;
+    const { name, storage, durability, schema, sync } = options;
     const emit = (event: EngineEvent): void => this.#post(event, 'buffer' in event ? [event.buffer.buffer] : []);
-    return module.Database.open({ name, storage, schema, sync, online: this.#wanted && this.#network, ...next }, emit);
+    return module.Database.open({ name, storage, durability, schema, sync, online: this.#wanted && this.#network, ...next }, emit);
   }
 
   #mayRun(request: Request): boolean {

@@ -6,6 +6,7 @@
 
 use crate::clock::scope;
 use crate::failure::{Failure, describe, is_in_use};
+use crate::options::Durability;
 use crate::vfs::{DATABASE, Handle, LOG, Vfs};
 use futures_util::future::join;
 use gloo_timers::future::TimeoutFuture;
@@ -65,11 +66,15 @@ impl Files {
     }
 
     /// Opens SQLite on them: write-ahead log without shared memory, which needs the exclusive lock first.
-    pub(crate) fn connect(&self) -> Result<Connection, rusqlite::Error> {
+    pub(crate) fn connect(&self, durability: Durability) -> Result<Connection, rusqlite::Error> {
         let conn = Connection::open_with_flags_and_vfs(DATABASE, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, self.name.as_str())?;
         conn.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
         conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-        conn.pragma_update(None, "synchronous", "NORMAL")?;
+        let synchronous = match durability {
+            Durability::Relaxed => "NORMAL",
+            Durability::Strict => "FULL",
+        };
+        conn.pragma_update(None, "synchronous", synchronous)?;
         Ok(conn)
     }
 

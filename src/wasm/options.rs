@@ -13,6 +13,9 @@ pub(crate) struct Options {
     pub name: String,
     /// Where its data are.
     pub storage: StorageKind,
+    /// When a commit is on the disk.
+    #[serde(default)]
+    pub durability: Durability,
     /// The declared schema.
     pub schema: Schema,
     /// Where it synchronises; absent: nowhere.
@@ -37,6 +40,17 @@ pub(crate) enum StorageKind {
     Opfs,
     /// Gone when the worker ends.
     Memory,
+}
+
+/// When a commit is on the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Durability {
+    /// It is in the file when it answers, and on the disk soon.
+    #[default]
+    Relaxed,
+    /// It is on the disk when it answers.
+    Strict,
 }
 
 /// The server.

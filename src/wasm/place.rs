@@ -42,7 +42,7 @@ pub(crate) async fn open(options: &Options, clock: &Clock) -> Result<Opened, Fai
 
 /// Opens the first user's database, or, with files of its own, another's. The first one is closed then.
 async fn find(options: &Options, clock: &Clock, first: &Files) -> Result<(Store, Option<Files>, u64), Failure> {
-    let conn = first.connect().map_err(StoreError::from)?;
+    let conn = first.connect(options.durability).map_err(StoreError::from)?;
     let place = {
         let users = Users::open(&conn)?;
         options.user.as_ref().map_or_else(|| users.last(), |user| users.place_of(user))?
@@ -52,7 +52,7 @@ async fn find(options: &Options, clock: &Clock, first: &Files) -> Result<(Store,
         return Ok((store_of(conn, options, clock)?, None, pending_elsewhere));
     }
     let files = Files::open(&options.name, &place).await?;
-    let opened = files.connect().map_err(|error| StoreError::from(error).into()).and_then(|other| store_of(other, options, clock));
+    let opened = files.connect(options.durability).map_err(|error| StoreError::from(error).into()).and_then(|other| store_of(other, options, clock));
     match opened.and_then(|store| Ok((store, enter(&conn, options, &place)?))) {
         Ok((store, pending_elsewhere)) => Ok((store, Some(files), pending_elsewhere)),
         Err(failure) => {

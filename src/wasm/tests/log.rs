@@ -21,8 +21,14 @@ const WATCH: &str = "
             globalThis.writes.push(buffer.byteLength);
             return globalThis.answers.length > 0 ? globalThis.answers.shift() : write.call(this, buffer, options);
         };
+        globalThis.flushes = [];
+        const { flush } = FileSystemSyncAccessHandle.prototype;
+        FileSystemSyncAccessHandle.prototype.flush = function () {
+            globalThis.flushes.push(globalThis.writes.length);
+            return flush.call(this);
+        };
     }
-    globalThis.writes.length = 0;";
+    globalThis.writes.length = 0; globalThis.flushes.length = 0;";
 
 fn js(code: &str) -> JsValue {
     js_sys::eval(code).unwrap()
@@ -56,6 +62,21 @@ async fn a_commit_is_one_write_whatever_it_touches() {
     page.database.commit("commit", None).unwrap();
     assert_eq!(writes(), 1.0);
     page.database.close().unwrap();
+}
+
+#[wasm_bindgen_test]
+async fn strict_commits_are_flushed_after_they_were_written_and_relaxed_ones_are_not() {
+    for (durability, flushes) in [("relaxed", ""), ("strict", "1,2")] {
+        let name = format!("durable-{durability}");
+        Database::remove(name.clone()).await.unwrap();
+        let page = Page::open_durable(&name, durability).await;
+        insert(&page, "warm").unwrap();
+        js(WATCH);
+        insert(&page, "a").unwrap();
+        insert(&page, "b").unwrap();
+        assert_eq!(js("globalThis.flushes.join()").as_string().unwrap(), flushes, "{durability}");
+        page.database.close().unwrap();
+    }
 }
 
 #[wasm_bindgen_test]

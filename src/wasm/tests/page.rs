@@ -25,6 +25,12 @@ impl Page {
         Self::open_with(&format!(r#"{{ "name": "{name}", "storage": "{storage}", "schema": {SCHEMA}, "sync": null, "online": false }}"#)).await.unwrap()
     }
 
+    /// Opens a database in files, whose commits are as durable as is said.
+    pub async fn open_durable(name: &str, durability: &str) -> Self {
+        let options = format!(r#"{{ "name": "{name}", "storage": "opfs", "durability": "{durability}", "schema": {SCHEMA}, "sync": null, "online": false }}"#);
+        Self::open_with(&options).await.unwrap()
+    }
+
     /// Opens a database that synchronises with an URL.
     pub async fn open_online(name: &str, url: &str) -> Self {
         let options = format!(r#"{{ "name": "{name}", "storage": "memory", "schema": {SCHEMA}, "sync": {{ "url": "{url}" }}, "online": true }}"#);
