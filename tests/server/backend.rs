@@ -62,12 +62,10 @@ pub struct Backend {
 
 impl Backend {
     pub fn new(answering: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
-        Self::at("127.0.0.1:0", answering)
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), answering)
     }
 
-    /// On an address where nobody was before.
-    pub fn at(address: &str, answering: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind(address).unwrap();
+    fn on(listener: TcpListener, answering: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let this = Self { address: listener.local_addr().unwrap().to_string(), asked: Arc::default(), answering: Arc::new(Mutex::new(Arc::new(answering))) };
         let (asked, answering) = (this.asked.clone(), this.answering.clone());
         thread::spawn(move || {
@@ -103,9 +101,25 @@ impl Backend {
     }
 }
 
-/// An address that nobody listens on.
-pub fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+/// An address that is held, and where nobody listens yet: whoever connects is refused.
+pub struct Reserved {
+    pub address: String,
+    socket: tokio::net::TcpSocket,
+}
+
+impl Reserved {
+    pub fn new() -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        Self { address: socket.local_addr().unwrap().to_string(), socket }
+    }
+
+    /// From now on somebody is there.
+    pub fn open(self, answering: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Backend {
+        let listener = self.socket.listen(128).unwrap().into_std().unwrap();
+        listener.set_nonblocking(false).unwrap();
+        Backend::on(listener, answering)
+    }
 }
 
 fn serve(mut stream: TcpStream, asked: &Mutex<Vec<Asked>>, answering: &Mutex<Arc<Answering>>) {

@@ -123,7 +123,7 @@ async fn it_answers_nobody_who_does_not_have_its_secret() {
     alice.token = dev_token(&server, "alice").await;
     let outcomes = order(&alice, 1, &[new_order("o1", "tea", 1)]).await;
     assert!(outcomes[0]["retry_later"]["retry_after_ms"].is_u64(), "{outcomes:?}");
-    assert!(server.log().contains("401 Unauthorized"));
+    server.logs("401 Unauthorized");
     let unsigned = alice.http.post(format!("http://{}/decide", backend.address)).json(&json!({})).send().await.unwrap();
     assert_eq!(unsigned.status(), 401);
 }

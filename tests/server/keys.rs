@@ -181,7 +181,7 @@ async fn a_publisher_that_is_down_pauses_nobody_whose_key_is_known() {
         sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(answer(&server, signer.sign(&claims())).await.0, 200, "the former keys stay");
-    assert!(server.log().contains("500"));
+    server.logs("500");
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn a_secret_in_a_published_set_is_not_used() {
     let publisher = Publisher::new(Some(set(&[&forger])));
     let server = subscribed(&publisher, 3_600_000, 3_600_000);
     refused(answer(&server, forger.sign(&claims())).await, "published");
-    assert!(server.log().contains("no place in a published set"));
+    server.logs("no place in a published set");
 }
 
 #[tokio::test]

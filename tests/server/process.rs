@@ -15,7 +15,7 @@ async fn in_development_anybody_gets_a_token_and_the_server_warns() {
     let mut setup = Setup::new();
     setup.dev = true;
     let server = setup.start();
-    assert!(server.log().contains("DEVELOPMENT MODE"));
+    server.logs("DEVELOPMENT MODE");
     let ask = |body: serde_json::Value| http().post(server.url("/dev/token")).json(&body).send();
     let answer: serde_json::Value = ask(json!({ "user": "alice" })).await.unwrap().json().await.unwrap();
     assert_eq!((answer["user"].as_str(), answer["expires_in_ms"].as_u64()), (Some("alice"), Some(3_600_000)));

@@ -173,6 +173,16 @@ impl Running {
         self.log.lock().unwrap().clone()
     }
 
+    /// Waits until it has logged something: its output comes by a pipe, perhaps after its answer.
+    #[track_caller]
+    pub fn logs(&self, text: &str) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !self.log().contains(text) {
+            assert!(Instant::now() < deadline, "it does not log {text:?}:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     pub fn signal(&self, name: &str) {
         assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
     }

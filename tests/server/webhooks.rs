@@ -1,7 +1,7 @@
 //! What was committed is told to a backend: in order, at least once, whoever dies in between.
 
 use crate::{
-    backend::{Asked, Backend, Reply, free_address},
+    backend::{Asked, Backend, Reply, Reserved},
     peer::{Peer, end, insert, rename},
     running::{Running, Setup},
 };
@@ -106,13 +106,13 @@ async fn noted(server: &Running) {
 
 #[tokio::test]
 async fn what_was_committed_before_a_kill_is_told_after_it() {
-    let address = free_address();
-    let server = Setup::telling(&address).start();
+    let nobody = Reserved::new();
+    let server = Setup::telling(&nobody.address).start();
     let mut alice = Peer::new(&server, "alice", 1);
     push_names(&mut alice, 0, 7).await;
     // Nobody has heard of it yet.
     let mut server = server.kill_and_restart();
-    let backend = Backend::at(&address, |_| Reply::Hang);
+    let backend = nobody.open(|_| Reply::Hang);
     backend.until(|asked| !asked.is_empty()).await;
     // Somebody has, and the server does not know.
     server.signal("-KILL");
