@@ -82,8 +82,6 @@ impl World {
         let at = self.clients[client].process.as_mut().and_then(|process| process.replica.store().replica().cursor).map(|cursor| cursor.position);
         for (id, former) in ends {
             let Some(fate) = self.fate(client, id)? else { return Ok(()) };
-            // A copy pushed it too, and its name is unknown to a restored server that has the write by the other's: better listed than lost.
-            let is_listed = matches!(&fate, Fate::Rejected { write } if write.code == seaworthy_store::LOST_BY_RESTORE) && self.report.copies > 0;
             let end = match fate {
                 Fate::Pending => End::Pending,
                 Fate::Confirmed => End::Confirmed,
@@ -91,7 +89,7 @@ impl World {
                 Fate::Unknown if matches!(former, End::Settled | End::Unsure) => continue,
                 Fate::Unknown => return Err(wrong(id, format!("was {former:?} and is lost"))),
             };
-            let lost = (former, end) == (End::Confirmed, End::Rejected) && (self.history.is_lost(id) || is_listed);
+            let lost = (former, end) == (End::Confirmed, End::Rejected) && self.history.is_lost(id);
             if former != End::Pending && former != end && (former, end) != (End::Unsure, End::Rejected) && !lost {
                 return Err(wrong(id, format!("was {former:?} and is {end:?}")));
             }
