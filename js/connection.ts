@@ -141,7 +141,7 @@ export class Connection {
   }
 
   #ask<O extends Op>(request: RequestOf<O>, waiting: Map<number, Waiting>, signal?: AbortSignal): Promise<Answers[O]> {
-    const body: RequestBody = request.op === 'write' || request.op === 'commit' ? { ...request, received: this.#received.splice(0) } : request;
+    const body: RequestBody = 'request' in request ? { ...request, received: this.#received.splice(0) } : request;
     return new Promise((resolve, reject) => {
       if (this.#failure) return reject(this.#failure);
       if (signal?.aborted) return reject(signal.reason);
@@ -220,7 +220,7 @@ export class Connection {
       if (waiting.body.op === 'open') this.#fail(error, false);
       return;
     }
-    if (waiting.body.op === 'write' || waiting.body.op === 'commit') this.#acknowledge(waiting.body.request);
+    if ('request' in waiting.body) this.#acknowledge(waiting.body.request);
     waiting.resolve(response.answer);
   }
 

@@ -118,6 +118,7 @@ export class Core implements Runner<'database'>, ConnectionListener {
     // A worker that was started meanwhile has been asked everything anew, and switches nothing a second time.
     if (switched || (former && !isSameUser(former, status.user))) {
       this.writes.left();
+      this.resolvers.left();
       this.liveQueries.restarted();
       this.resolvers.check();
     }

@@ -46,9 +46,15 @@ export type RequestBody =
   | { readonly op: 'online'; readonly wanted: boolean }
   | { readonly op: 'pending' }
   | { readonly op: 'rejected' }
-  | { readonly op: 'retry'; readonly write: string; readonly edits: readonly Decision[] }
+  | { readonly op: 'retry'; readonly request: string; readonly write: string; readonly edits: readonly Decision[]; readonly received?: readonly string[] }
   | { readonly op: 'conflicts' }
-  | { readonly op: 'resolve'; readonly write: string; readonly decisions: readonly Decision[] }
+  | {
+      readonly op: 'resolve';
+      readonly request: string;
+      readonly write: string;
+      readonly decisions: readonly Decision[];
+      readonly received?: readonly string[];
+    }
   | { readonly op: 'discard'; readonly write: string }
   | { readonly op: 'fate'; readonly write: string }
   | { readonly op: 'close' }

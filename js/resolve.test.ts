@@ -61,7 +61,11 @@ test('a resolver sees whole rows of the application, and what it returns is comm
   const whole = (title: string) => ({ id: 'a', title, done: false, position: 1 });
   assert.deepEqual(seen, [{ base: whole('A'), local: whole('mine'), remote: whole('theirs') }]);
   const decision = { table: 'todos', key: { id: 'a' }, over: { remote: image('theirs') }, row: { title: 'mine theirs', done: 1, position: 1 } };
-  assert.deepEqual(resolved, [{ op: 'resolve', write: '1', decisions: [decision] }]);
+  assert.deepEqual(
+    resolved.map(({ op, write, decisions }) => ({ op, write, decisions })),
+    [{ op: 'resolve', write: '1', decisions: [decision] }],
+  );
+  assert.match(resolved[0]?.request ?? '', /^[0-9a-f-]{36}$/, 'so that a lost answer is found again');
 });
 
 test('a slow resolver is asked once, and holds up no other conflict', async () => {
@@ -132,7 +136,10 @@ test('null deletes; rows of tables where the last write wins go with the rest; t
   ];
   resolvers.set<Todo>('todos', () => null);
   await settle();
-  assert.deepEqual(resolved, [{ op: 'resolve', write: '1', decisions: [{ table: 'todos', key: { id: 'a' }, over: { remote: null }, row: null }] }]);
+  assert.deepEqual(
+    resolved.map(({ write, decisions }) => ({ write, decisions })),
+    [{ write: '1', decisions: [{ table: 'todos', key: { id: 'a' }, over: { remote: null }, row: null }] }],
+  );
 });
 
 test('nobody is alarmed about what a resolver decides, nor about what builds on it', () => {
@@ -148,4 +155,21 @@ test('nobody is alarmed about what a resolver decides, nor about what builds on 
 
 test('a table whose rows are not kept for a resolver is refused, with what to declare', () => {
   assert.throws(() => resolvers.set('logs', () => null), /declare table logs with \{ onConflict: 'manual' \}/);
+});
+
+test('when another user’s database was opened in between, a user’s conflicts are asked about again', async () => {
+  open = [{ id: '1', rows: [row()] }];
+  const asked: (string | undefined)[] = [];
+  resolvers.set<Todo>('todos', ({ local }) => {
+    asked.push(local?.title);
+    return undefined;
+  });
+  await settle();
+  open = [];
+  resolvers.left();
+  await settle();
+  open = [{ id: '1', rows: [row()] }];
+  resolvers.left();
+  await settle();
+  assert.deepEqual(asked, ['mine', 'mine']);
 });

@@ -5,6 +5,7 @@ import type { Conflict, Value } from './generated/protocol.js';
 import type { Decision, OpenConflict, RejectedMessage } from './messages.js';
 import type { Schema } from './schema.js';
 import { tag, untag } from './tag.js';
+import { uuid } from './uuid.js';
 
 /**
  * A row that was written here and, meanwhile, by somebody else.
@@ -69,6 +70,13 @@ export class Resolvers {
     return takes;
   }
 
+  /** Another user's database is open: what was asked about the former one's is asked again when that user is back. */
+  left(): void {
+    this.#taken.clear();
+    this.#asked.clear();
+    this.check();
+  }
+
   /** Asks about what waits. */
   check(): void {
     if (this.#resolvers.size > 0) this.#askAll().catch((error) => this.#failed(error));
@@ -96,11 +104,11 @@ export class Resolvers {
       const decisions = await this.#ask(asked);
       if (!decisions) return;
       try {
-        await this.#connection.call({ op: 'resolve', write: asked.id, decisions });
+        await this.#connection.call({ op: 'resolve', request: uuid(), write: asked.id, decisions });
         return;
       } catch (error) {
         const code = error instanceof SeaworthyError ? error.code : null;
-        // Decided in another tab, or by a worker whose answer was lost.
+        // Decided in another tab, or of a user who is not here any more.
         if (code === 'UnknownWrite') return;
         if (code !== 'ConflictMoved') throw error;
       }

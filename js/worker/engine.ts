@@ -37,9 +37,9 @@ export interface Engine {
   online(wanted: boolean): undefined;
   pending(): readonly PendingMessage[];
   rejected(): readonly RejectedMessage[];
-  retry(id: string, edits: readonly Decision[]): ReceiptMessage;
+  retry(request: string, id: string, edits: readonly Decision[]): ReceiptMessage;
   conflicts(): readonly OpenConflict[];
-  resolve(id: string, decisions: readonly Decision[]): ReceiptMessage;
+  resolve(request: string, id: string, decisions: readonly Decision[]): ReceiptMessage;
   discard(id: string): undefined;
   fate(id: string): FateMessage;
   status(): StatusMessage;

@@ -134,11 +134,11 @@ export class Session {
   }
 
   #execute(engine: Engine, request: Exclude<Request, { op: 'open' | 'close' | 'delete' | 'switch' }>): Answers[Op] {
+    if ('request' in request) engine.acknowledge(request.received ?? []);
     switch (request.op) {
       case 'read':
         return engine.read(request.call);
       case 'write':
-        engine.acknowledge(request.received ?? []);
         return engine.write(request.request, request.call, request.policy);
       case 'begin':
         return this.#begin(engine, request.transaction);
@@ -168,11 +168,11 @@ export class Session {
       case 'rejected':
         return engine.rejected();
       case 'retry':
-        return engine.retry(request.write, request.edits);
+        return engine.retry(request.request, request.write, request.edits);
       case 'conflicts':
         return engine.conflicts();
       case 'resolve':
-        return engine.resolve(request.write, request.decisions);
+        return engine.resolve(request.request, request.write, request.decisions);
       case 'discard':
         return nothing(engine.discard(request.write));
       case 'fate':
@@ -203,7 +203,6 @@ export class Session {
     this.#current(request.transaction);
     this.#transaction?.stop();
     this.#transaction = null;
-    engine.acknowledge(request.received ?? []);
     return engine.commit(request.request, request.policy);
   }
 

@@ -110,6 +110,13 @@ pub enum Outcome {
     IdentityReused,
 }
 
+impl Outcome {
+    /// Whether nothing behind the transaction was looked at, because it is not decided itself.
+    pub fn ends_batch(&self) -> bool {
+        matches!(self, Self::RetryLater { .. } | Self::Gap { .. } | Self::IdentityReused)
+    }
+}
+
 /// A row named by its table and key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]

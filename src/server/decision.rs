@@ -89,8 +89,7 @@ fn next_step(rest: &mut VecDeque<Transaction>, handlers: &Handlers) -> Option<St
 /// Whether nothing more may be decided for this answer.
 fn ends(results: &[TransactionResult]) -> bool {
     let shown: usize = results.iter().map(|result| shown_bytes_of(&result.outcome)).sum();
-    let last = results.last().map(|result| &result.outcome);
-    shown > limits::TARGET_RESULTS_BYTES || matches!(last, Some(Outcome::Gap { .. } | Outcome::IdentityReused | Outcome::RetryLater { .. }))
+    shown > limits::TARGET_RESULTS_BYTES || results.last().is_some_and(|result| result.outcome.ends_batch())
 }
 
 async fn handled(

@@ -148,7 +148,7 @@ fn from_row(conn: &Connection, row: &Row<'_>) -> Result<RejectedWrite, StoreErro
         conflicts_left_out: data.as_ref().map_or(0, |data| data.left_out),
         policy: data.as_ref().map(|data| data.policy),
         conflicts: data.map_or_else(Vec::new, |data| data.conflicts),
-        builds_on: kept(conn, &after)?,
+        builds_on: ids_of(conn, &after)?,
         sequence: Sequence(row.get::<_, i64>(8)? as u64),
         after,
         whole: whole::parse(row.get::<_, Option<String>>(10)?.as_deref())?,
@@ -156,10 +156,10 @@ fn from_row(conn: &Connection, row: &Row<'_>) -> Result<RejectedWrite, StoreErro
 }
 
 /// The rejected writes with these numbers.
-fn kept(conn: &Connection, sequences: &[Sequence]) -> Result<Vec<TransactionId>, StoreError> {
+fn ids_of(conn: &Connection, sequences: &[Sequence]) -> Result<Vec<TransactionId>, StoreError> {
     let mut statement = conn.prepare_cached("SELECT id FROM seaworthy_rejected WHERE sequence = ?1")?;
     let mut ids = Vec::new();
-    for sequence in sequences.iter().filter(|sequence| sequence.0 > 0) {
+    for sequence in sequences {
         ids.extend(statement.query_row([sequence.0 as i64], |row| row.get(0)).optional()?.map(TransactionId));
     }
     Ok(ids)

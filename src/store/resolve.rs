@@ -7,11 +7,11 @@
 
 use crate::apply::{self, Batch, Edit};
 use crate::rejected::{self, RejectedWrite};
-use crate::request::Receipt;
+use crate::request::{self, Receipt};
 use crate::whole::{self, WholeRow};
 use crate::{Stamp, StoreError, outbox, store::Store, trigger};
 use seaworthy_fault::{Point, point};
-use seaworthy_protocol::{Changes, Conflict, Image, Op, Policy, RejectCode, RowChange, Sequence, TableChanges, TransactionId, Value};
+use seaworthy_protocol::{Changes, Conflict, Image, Op, Policy, RejectCode, RowChange, TableChanges, TransactionId, Value};
 use serde::{Deserialize, Serialize};
 
 /// A rejected write that a resolver may decide.
@@ -59,21 +59,28 @@ impl Store {
     }
 
     /// Makes a rejected write again, as a new transaction on top of what is there now. `edits` are cells that it is to
-    /// have instead of its own.
-    pub fn retry(&mut self, id: TransactionId, stamp: Stamp, edits: &[Decision]) -> Result<Receipt, StoreError> {
+    /// have instead of its own. A repeated request gives its first answer.
+    pub fn retry(&mut self, request: &str, id: TransactionId, stamp: Stamp, edits: &[Decision]) -> Result<Receipt, StoreError> {
+        if let Some((receipt, _)) = request::find(&self.conn, request)? {
+            return Ok(receipt);
+        }
         let write = rejected::find(&self.conn, id)?.ok_or_else(|| StoreError::UnknownWrite { id: id.to_string() })?;
-        self.remake(&[&write], edits, stamp)
+        self.remake(request, &[&write], edits, stamp)
     }
 
     /// Ends a conflict: commits what a resolver decided, with the rest of the write and of those that build on it.
-    pub fn resolve(&mut self, id: TransactionId, stamp: Stamp, decisions: &[Decision]) -> Result<Receipt, StoreError> {
+    /// A repeated request gives its first answer.
+    pub fn resolve(&mut self, request: &str, id: TransactionId, stamp: Stamp, decisions: &[Decision]) -> Result<Receipt, StoreError> {
+        if let Some((receipt, _)) = request::find(&self.conn, request)? {
+            return Ok(receipt);
+        }
         let rejected = self.rejected()?;
         let write = rejected.iter().find(|write| write.id == id).ok_or_else(|| StoreError::UnknownWrite { id: id.to_string() })?;
         let chain = chain(write, &rejected);
         if self.is_built_on(&chain)? || self.has_moved(decisions)? {
             return Err(StoreError::ConflictMoved { id: id.to_string() });
         }
-        self.remake(&chain, decisions, stamp)
+        self.remake(request, &chain, decisions, stamp)
     }
 
     /// Whether a pending write builds on one of these, so that the server's word on it is still to come.
@@ -116,10 +123,10 @@ impl Store {
         Ok(rows)
     }
 
-    fn remake(&mut self, writes: &[&RejectedWrite], decisions: &[Decision], stamp: Stamp) -> Result<Receipt, StoreError> {
+    fn remake(&mut self, request: &str, writes: &[&RejectedWrite], decisions: &[Decision], stamp: Stamp) -> Result<Receipt, StoreError> {
         self.refuse_open()?;
         self.conn.execute_batch("PRAGMA foreign_keys = OFF")?;
-        let result = self.remake_with_triggers_off(writes, decisions, stamp);
+        let result = self.remake_with_triggers_off(request, writes, decisions, stamp);
         if result.is_err() {
             self.abort();
         }
@@ -129,7 +136,7 @@ impl Store {
         Ok(receipt)
     }
 
-    fn remake_with_triggers_off(&mut self, writes: &[&RejectedWrite], decisions: &[Decision], stamp: Stamp) -> Result<Receipt, StoreError> {
+    fn remake_with_triggers_off(&mut self, request: &str, writes: &[&RejectedWrite], decisions: &[Decision], stamp: Stamp) -> Result<Receipt, StoreError> {
         self.start()?;
         trigger::suspend(&self.conn, &self.triggers.synced)?;
         for write in writes {
@@ -144,7 +151,7 @@ impl Store {
             rejected::remove(&self.conn, write.id)?;
         }
         point(Point::StoreRetryBeforeEntry);
-        self.finish(&format!("retry {}", stamp.id), stamp, &[])
+        self.finish(request, stamp, &[])
     }
 
     fn make(&self, batches: &[Batch<'_>]) -> Result<(), StoreError> {
@@ -190,7 +197,7 @@ fn chain<'a>(write: &'a RejectedWrite, rejected: &'a [RejectedWrite]) -> Vec<&'a
     let mut dependents: Vec<&RejectedWrite> = rejected.iter().filter(|other| other.code == RejectCode::DependsOn.as_str()).collect();
     dependents.sort_by_key(|other| other.sequence);
     for other in dependents {
-        if other.sequence > Sequence(0) && chain.iter().any(|former| other.after.contains(&former.sequence)) {
+        if chain.iter().any(|former| other.after.contains(&former.sequence)) {
             chain.push(other);
         }
     }
@@ -248,10 +255,9 @@ fn is_row(group: &TableChanges, change: &RowChange, table: &str, key: &Image) ->
 fn without(changes: &Changes, decisions: &[Decision]) -> Changes {
     let mut rest = changes.clone();
     for group in &mut rest.tables {
-        let rows = std::mem::take(&mut group.rows);
-        let is_decided = |change: &RowChange| decisions.iter().any(|decision| is_row(group, change, &decision.table, &decision.key));
-        let kept: Vec<RowChange> = rows.into_iter().filter(|change| !is_decided(change)).collect();
-        group.rows = kept;
+        let mut rows = std::mem::take(&mut group.rows);
+        rows.retain(|change| !decisions.iter().any(|decision| is_row(group, change, &decision.table, &decision.key)));
+        group.rows = rows;
     }
     rest
 }

@@ -167,11 +167,12 @@ impl Database {
         Ok(to_js(&self.driver.with_store(|store| store.rejected())?))
     }
 
-    /// Makes a refused write again, as a new one. `edits` are cells that it is to have instead of its own.
+    /// Makes a refused write again, as a new one. `edits` are cells that it is to have instead of its own. A repeated request
+    /// gives its first answer.
     #[wasm_bindgen(unchecked_return_type = "unknown")]
-    pub fn retry(&self, id: &str, edits: &JsValue) -> Result<JsValue, JsValue> {
+    pub fn retry(&self, request: &str, id: &str, edits: &JsValue) -> Result<JsValue, JsValue> {
         let (id, edits, stamp) = (parse(id)?, decisions(edits)?, self.stamp(None)?);
-        let receipt = self.driver.with_store(|store| store.retry(id, stamp, &edits))?;
+        let receipt = self.driver.with_store(|store| store.retry(request, id, stamp, &edits))?;
         self.driver.committed();
         Ok(to_js(&receipt))
     }
@@ -182,11 +183,11 @@ impl Database {
         Ok(to_js(&self.driver.with_store(|store| store.conflicts())?))
     }
 
-    /// Commits what a resolver decided over a refused write.
+    /// Commits what a resolver decided over a refused write. A repeated request gives its first answer.
     #[wasm_bindgen(unchecked_return_type = "unknown")]
-    pub fn resolve(&self, id: &str, decided: &JsValue) -> Result<JsValue, JsValue> {
+    pub fn resolve(&self, request: &str, id: &str, decided: &JsValue) -> Result<JsValue, JsValue> {
         let (id, decided, stamp) = (parse(id)?, decisions(decided)?, self.stamp(None)?);
-        let receipt = self.driver.with_store(|store| store.resolve(id, stamp, &decided))?;
+        let receipt = self.driver.with_store(|store| store.resolve(request, id, stamp, &decided))?;
         self.driver.committed();
         Ok(to_js(&receipt))
     }

@@ -54,7 +54,7 @@ impl Fixture {
     pub fn try_exec(&mut self, statements: &[&str]) -> Result<Receipt, StoreError> {
         let stamp = self.stamp();
         let call = Call::batch(statements.iter().copied());
-        self.store.write(&format!("request {}", stamp.id), stamp, &call).map(|written| written.receipt)
+        self.store.write(&request(stamp), stamp, &call).map(|written| written.receipt)
     }
 
     pub fn exec(&mut self, statements: &[&str]) -> Receipt {
@@ -63,7 +63,7 @@ impl Fixture {
 
     pub fn exec_with(&mut self, sql: &str, values: Vec<Value>) -> Receipt {
         let stamp = self.stamp();
-        self.store.write(&format!("request {}", stamp.id), stamp, &Call::one(sql, values)).unwrap().receipt
+        self.store.write(&request(stamp), stamp, &Call::one(sql, values)).unwrap().receipt
     }
 
     /// The changes of the newest pending write, one readable line per row, sorted.
@@ -166,6 +166,11 @@ pub fn query(store: &mut Store, sql: &str) -> Vec<String> {
     let buffer = store.read(&Call { statements: vec![Statement::new(wrapped, vec![])] }).unwrap();
     let cell = single_text(&buffer);
     if cell.is_empty() { Vec::new() } else { cell.split('\n').map(str::to_owned).collect() }
+}
+
+/// The id of the request that a stamp is for.
+pub fn request(stamp: Stamp) -> String {
+    format!("request {}", stamp.id)
 }
 
 /// The only text of an answer with one row and one column.

@@ -1,6 +1,6 @@
 //! Scenario 19 at the store: what a restored server has lost is listed, and nothing else.
 
-use crate::fixture::{Fixture, SCHEMA, applied, lines, rejected};
+use crate::fixture::{Fixture, SCHEMA, applied, lines, rejected, request};
 use rusqlite::Connection;
 use seaworthy_protocol::{Position, ReplicaId, Sequence, TransactionId};
 use seaworthy_store::{Fate, LOST_BY_RESTORE};
@@ -38,7 +38,7 @@ fn a_confirmed_write_that_the_server_has_lost_is_listed_when_its_row_goes_and_ca
     assert!(matches!(f.store.fate(ids[2]).unwrap(), Fate::Rejected { .. }));
     assert_eq!(f.store.fate(ids[0]).unwrap(), Fate::Confirmed);
     let stamp = f.stamp();
-    f.store.retry(ids[1], stamp, &[]).unwrap();
+    f.store.retry(&request(stamp), ids[1], stamp, &[]).unwrap();
     assert_eq!(f.titles(), ["a=a", "b=b", "d=d"]);
     assert!(f.checkpoint_at(3, &[], true).rejected.is_empty(), "they are listed once");
 }

@@ -1,6 +1,6 @@
 //! Scenarios 9 and 11 at the store: results, ends, rejected writes.
 
-use crate::fixture::{Fixture, applied, rejected};
+use crate::fixture::{Fixture, applied, rejected, request};
 use seaworthy_protocol::{Conflict, ConflictKind, Outcome, Policy, Position, RejectCode, RejectData, RewrittenRow, Sequence, Value};
 use seaworthy_store::{Call, Fate};
 
@@ -80,11 +80,13 @@ fn the_one_that_is_rejected_is_reverted_kept_and_can_be_made_again() {
     assert_eq!(kept, ended.rejected);
     assert_eq!(crate::fixture::lines(&kept[0].changes), ["insert todos b"]);
     let stamp = f.stamp();
-    let receipt = f.store.retry(kept[0].id, stamp, &[]).unwrap();
+    let receipt = f.store.retry(&request(stamp), kept[0].id, stamp, &[]).unwrap();
     assert_eq!(receipt.sequence, Some(Sequence(4)));
     assert_eq!(f.titles(), ["a=a", "b=b", "c=c"]);
     assert!(f.store.rejected().unwrap().is_empty());
-    assert_eq!(f.store.retry(kept[0].id, stamp, &[]).unwrap_err().code(), "UnknownWrite");
+    assert_eq!(f.store.retry(&request(stamp), kept[0].id, stamp, &[]).unwrap(), receipt, "a lost answer is found again");
+    let stamp = f.stamp();
+    assert_eq!(f.store.retry(&request(stamp), kept[0].id, stamp, &[]).unwrap_err().code(), "UnknownWrite");
 }
 
 #[test]
@@ -96,7 +98,7 @@ fn a_rejected_write_can_be_edited_by_a_new_write_and_discarded() {
     let kept = f.store.rejected().unwrap();
     f.exec(&["INSERT INTO todos (id, title) VALUES ('a', 'good')"]);
     let stamp = f.stamp();
-    f.store.retry(kept[0].id, stamp, &[]).unwrap();
+    f.store.retry(&request(stamp), kept[0].id, stamp, &[]).unwrap();
     assert_eq!(f.titles(), ["a=bad"], "a retried insert of a row that is there now sets it, as on the server");
     f.decide(2, applied);
     f.decide(3, rejected);
@@ -139,7 +141,7 @@ fn a_conflict_keeps_its_rows_and_can_be_made_again_on_top_of_what_came() {
         assert_eq!(kept[0].conflicts, data.conflicts);
         assert_eq!(f.titles(), ["a=theirs"]);
         let stamp = f.stamp();
-        f.store.retry(kept[0].id, stamp, &[]).unwrap();
+        f.store.retry(&request(stamp), kept[0].id, stamp, &[]).unwrap();
         assert_eq!(f.last_changes(), ["update todos a title:theirs>B"]);
     }
 }

@@ -1,6 +1,6 @@
 //! Conflicts under `manual` at the store: what a resolver is shown, and what its decision becomes.
 
-use crate::fixture::{Fixture, SCHEMA, rejected, text};
+use crate::fixture::{Fixture, SCHEMA, rejected, request, text};
 use seaworthy_protocol::{Conflict, ConflictKind, Image, Outcome, Policy, Position, RejectCode, RejectData, Sequence, Value};
 use seaworthy_store::{Decision, OpenConflict, Over};
 
@@ -80,8 +80,9 @@ fn a_resolver_is_shown_whole_rows_and_its_decision_becomes_one_new_write() {
     assert_eq!(columns, ["done", "list_id", "slug", "title"], "the cells that it did not change are there too");
     let decision = decide(&open[0], 0, Some("both"));
     let stamp = f.stamp();
-    let receipt = f.store.resolve(open[0].id, stamp, &[decision]).unwrap();
+    let receipt = f.store.resolve(&request(stamp), open[0].id, stamp, &[decision]).unwrap();
     assert_eq!(receipt.sequence, Some(Sequence(2)));
+    assert_eq!(f.store.resolve(&request(stamp), open[0].id, stamp, &[]).unwrap(), receipt, "a lost answer is found again");
     assert_eq!(f.last_changes(), ["update todos a title:theirs>both"]);
     assert!(f.store.rejected().unwrap().is_empty() && f.store.conflicts().unwrap().is_empty());
 }
@@ -102,7 +103,7 @@ fn writes_that_build_on_it_are_part_of_the_question_and_of_the_answer() {
     assert_eq!(shown(&open[0]), ["a A mine too theirs"], "base is what the first saw, local what the last wanted");
     let decision = decide(&open[0], 0, Some("all"));
     let stamp = f.stamp();
-    f.store.resolve(open[0].id, stamp, &[decision]).unwrap();
+    f.store.resolve(&request(stamp), open[0].id, stamp, &[decision]).unwrap();
     assert_eq!(f.last_changes(), ["insert lists l", "update todos a title:theirs>all"]);
     assert!(f.store.rejected().unwrap().is_empty(), "both have ended");
 }
@@ -117,7 +118,7 @@ fn the_rest_of_the_write_is_made_as_it_was() {
     let open = f.store.conflicts().unwrap();
     let decision = decide(&open[0], 0, Some("theirs"));
     let stamp = f.stamp();
-    f.store.resolve(open[0].id, stamp, &[decision]).unwrap();
+    f.store.resolve(&request(stamp), open[0].id, stamp, &[decision]).unwrap();
     assert_eq!(f.titles(), ["a=theirs", "b=B!", "c=C"]);
     assert_eq!(f.last_changes(), ["insert todos c", "update todos b title:B>B!"], "what was decided as it stood is no change");
 }
@@ -134,13 +135,13 @@ fn a_decision_over_a_row_that_has_changed_meanwhile_writes_nothing_and_is_asked_
     f.checkpoint(&[late]);
     let decision = decide(&open[0], 0, Some("both"));
     let stamp = f.stamp();
-    let error = f.store.resolve(open[0].id, stamp, std::slice::from_ref(&decision)).unwrap_err();
+    let error = f.store.resolve(&request(stamp), open[0].id, stamp, std::slice::from_ref(&decision)).unwrap_err();
     assert_eq!((error.code(), error.retryable()), ("ConflictMoved", true));
     assert_eq!((f.titles()[0].as_str(), f.pending_count()), ("a=newer", 0));
     let again = f.store.conflicts().unwrap();
     assert_eq!(shown(&again[0]), ["a A mine newer"]);
     let decision = decide(&again[0], 0, Some("both"));
-    f.store.resolve(again[0].id, stamp, &[decision]).unwrap();
+    f.store.resolve(&request(stamp), again[0].id, stamp, &[decision]).unwrap();
     assert_eq!(f.last_changes(), ["update todos a title:newer>both"]);
 }
 
@@ -160,7 +161,7 @@ fn rows_that_are_gone_on_one_side_are_none() {
     let decisions = [decide(&open[0], 0, Some("back")), decide(&open[1], 0, None), decide(&open[2], 0, Some("merged"))];
     for (conflict, decision) in open.iter().zip(&decisions) {
         let stamp = f.stamp();
-        f.store.resolve(conflict.id, stamp, std::slice::from_ref(decision)).unwrap();
+        f.store.resolve(&request(stamp), conflict.id, stamp, std::slice::from_ref(decision)).unwrap();
     }
     assert_eq!(f.titles(), ["a=back", "c=merged"]);
 }
@@ -196,9 +197,9 @@ fn a_rejected_write_can_be_edited_before_it_is_made_again() {
     let edit = |title: Value| Decision { table: "todos".into(), key: key("c"), over: None, row: Some([("title".to_owned(), title)].into()) };
     let stamp = f.stamp();
     let missing = Decision { key: key("z"), ..edit(Value::Null) };
-    assert_eq!(f.store.retry(kept[0].id, stamp, &[missing]).unwrap_err().code(), "CannotRetry");
+    assert_eq!(f.store.retry(&request(stamp), kept[0].id, stamp, &[missing]).unwrap_err().code(), "CannotRetry");
     assert_eq!(f.store.rejected().unwrap().len(), 1, "an edit that cannot stand loses nothing");
-    f.store.retry(kept[0].id, stamp, &[edit("short".into())]).unwrap();
+    f.store.retry(&request(stamp), kept[0].id, stamp, &[edit("short".into())]).unwrap();
     assert_eq!(f.titles(), ["a=A", "b=b", "c=short"]);
     assert!(f.store.rejected().unwrap().is_empty());
 }

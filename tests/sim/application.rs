@@ -134,7 +134,7 @@ impl World {
         let rejected = self.rejected(client)?;
         let Some(first) = rejected.first().copied() else { return Ok(()) };
         match choice {
-            0 => self.settle(client, &rejected, |store, stamp| store.retry(first, stamp, &[])),
+            0 => self.settle(client, &rejected, |store, stamp| store.retry(&format!("request {}", stamp.id), first, stamp, &[])),
             1 => self.discard(client, first),
             2 => {
                 self.discard(client, first)?;
@@ -155,7 +155,7 @@ impl World {
             row: if local { row.local.clone() } else { row.remote.clone() },
         };
         let decisions: Vec<Decision> = conflict.rows.iter().map(decide).collect();
-        self.settle(client, rejected, |store, stamp| store.resolve(conflict.id, stamp, &decisions))
+        self.settle(client, rejected, |store, stamp| store.resolve(&format!("request {}", stamp.id), conflict.id, stamp, &decisions))
     }
 
     /// Makes a new write of rejected ones. Those that are not kept any more afterwards have been dealt with.

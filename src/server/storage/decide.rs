@@ -45,7 +45,7 @@ pub fn decide(
     for transaction in &push.transactions {
         let case = Case { streams, principal, replica: push.replica, transaction, hearing };
         let outcome = one(conn, &case, last, now_ms)?;
-        let ends_batch = matches!(outcome, Outcome::Gap { .. } | Outcome::IdentityReused | Outcome::RetryLater { .. });
+        let ends_batch = outcome.ends_batch();
         shown_bytes += shown_bytes_of(&outcome);
         results.push(TransactionResult { sequence: transaction.sequence, outcome });
         // An answer must fit into a frame: what is left undecided comes again.

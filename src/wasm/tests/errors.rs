@@ -30,7 +30,7 @@ async fn sql_that_is_not_sql_and_writes_that_are_not_allowed_are_told_apart() {
     assert_failure(page.write("r1", "INSRT", &[]), "BadSql");
     assert_failure(page.database.read(&crate::page::call("DELETE FROM todos", &[])).map(|_| JsValue::NULL), "NotAllowed");
     assert_failure(page.database.read(b"\x01\xff").map(|_| JsValue::NULL), "Internal");
-    assert_failure(page.database.retry("nonsense", &JsValue::from(js_sys::Array::new())), "UnknownWrite");
+    assert_failure(page.database.retry("r9", "nonsense", &JsValue::from(js_sys::Array::new())), "UnknownWrite");
     assert_failure(page.database.commit("r2", None), "NotAllowed");
 }
 
