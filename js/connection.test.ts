@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import { FakeWorker, STATUS, settle } from '../tests/unit/fake-worker.js';
 import { Connection, type ConnectionListener } from './connection.js';
-import { Closed, LeaderLost, type SeaworthyError, WorkerFailed } from './errors.js';
+import { Closed, LeaderLost, SchemaMismatch, type SeaworthyError, UserChanged, WorkerFailed } from './errors.js';
 import type { OpenRequest } from './messages.js';
 
 const OPTIONS = { name: 'test', online: true } as OpenRequest;
@@ -15,11 +15,17 @@ function setUp(helloMs = 5000) {
   const listener: ConnectionListener = {
     event: (event) => heard.push(event.type),
     owner: (owner) => heard.push(owner),
-    restarted: () => heard.push('restarted'),
+    reopened: ({ user }) => {
+      heard.push('reopened');
+      return user?.subject === 'eve';
+    },
     failed: (error) => failures.push(error),
+    deleted: () => heard.push('deleted'),
   };
   const source = {
     helloMs,
+    alive: null,
+    broker: () => null,
     start: () => {
       workers.push(new FakeWorker());
       return workers.at(-1) as FakeWorker;
@@ -40,11 +46,13 @@ test('open is asked first, and resolves with the status', async () => {
   assert.deepEqual(await opened, STATUS);
 });
 
-test('calls are sent at once, and settled by their number in any order', async () => {
+test('calls are sent when the database is open, and settled by their number in any order', async () => {
   const { connection, worker } = setUp();
   const first = connection.call({ op: 'read', call: CALL });
   const second = connection.call({ op: 'pending' });
+  assert.deepEqual(worker().ops(), ['open']);
   worker().open();
+  assert.deepEqual(worker().ops(), ['open', 'read', 'pending']);
   worker().answer('pending', []);
   worker().answer('read', new Uint8Array([7]));
   assert.deepEqual([await first, await second], [new Uint8Array([7]), []]);
@@ -52,6 +60,7 @@ test('calls are sent at once, and settled by their number in any order', async (
 
 test('a failure of the worker becomes a typed error', async () => {
   const { connection, worker } = setUp();
+  worker().open();
   const call = connection.call({ op: 'read', call: CALL });
   worker().refuse('read', 'BadSql', 'near x');
   await assert.rejects(call, { code: 'BadSql', message: 'near x' });
@@ -67,9 +76,11 @@ test('after a stop the next worker gets what was unanswered, in order, with the 
   const later = connection.call({ op: 'pending' });
   worker(0).answer('read', new Uint8Array([1]));
   connection.start();
+  assert.deepEqual(worker(1).ops(), ['open'], 'whose database it is comes first');
+  worker(1).open();
   assert.deepEqual(worker(1).ops(), ['open', 'read', 'write', 'pending']);
   assert.equal(worker(1).last('write').request, 'r1');
-  assert.ok(heard.includes('restarted'));
+  assert.ok(heard.includes('reopened'));
   worker(1).answer('read', new Uint8Array([2]));
   worker(1).answer('write', { receipt: { id: null, sequence: null, changes: 1 }, buffer: CALL });
   worker(1).answer('pending', []);
@@ -85,6 +96,7 @@ test('a statement of an interactive transaction is not repeated by another worke
   const commit = connection.call({ op: 'commit', transaction: 't', request: 'r' });
   connection.stop();
   connection.start();
+  worker().open();
   await assert.rejects(step, LeaderLost);
   assert.deepEqual(worker().ops(), ['open', 'commit']);
   worker().answer('commit', { id: 'a', sequence: 1, changes: 1 });
@@ -96,8 +108,10 @@ test('a call that kills two workers is given up, and the others go on', async ()
   worker().open();
   const deadly = connection.call({ op: 'read', call: CALL });
   const harmless = connection.call({ op: 'pending' });
-  worker().say({ type: 'crashed', id: worker().last('read').id, message: 'unreachable' });
-  worker().say({ type: 'crashed', id: worker().last('read').id, message: 'unreachable' });
+  for (let crash = 0; crash < 2; crash++) {
+    worker().say({ type: 'crashed', id: worker().last('read').id, message: 'unreachable' });
+    worker().open();
+  }
   await assert.rejects(deadly, (error) => error instanceof WorkerFailed && error.cause === 'crashed' && /stopped twice/.test(error.message));
   assert.equal(count(), 3);
   worker().answer('pending', []);
@@ -149,6 +163,7 @@ test('a failed open leaves the worker, so that the database can be deleted', asy
 
 test('a signal stops the waiting, not what was sent', async () => {
   const { connection, worker } = setUp();
+  worker().open();
   const controller = new AbortController();
   const call = connection.call({ op: 'write', request: 'r', call: CALL }, controller.signal);
   controller.abort(new Error('enough'));
@@ -196,13 +211,82 @@ test('the end rejects what waits and what comes', async () => {
   assert.ok(worker().terminated);
 });
 
-test('the next worker is told what was said about the network', () => {
+test('the next worker is told what was said about the network, in whatever tab, and whether the page can be seen', () => {
   const { connection, worker } = setUp();
   worker().open();
-  connection.setOnline(false);
+  connection.setVisible(false);
+  worker().say({ type: 'wanted', online: false });
   connection.stop();
   connection.start();
   assert.equal(worker().last('open').options.online, false);
+  assert.deepEqual(worker().notices, [{ op: 'visible', visible: false }]);
+});
+
+test('when another tab owns the database it is opened anew, and what is unanswered is asked again', async () => {
+  const { connection, worker, count, heard } = setUp();
+  worker().open();
+  const write = connection.call({ op: 'write', request: 'r', call: CALL });
+  const step = connection.call({ op: 'step', transaction: 't', call: CALL });
+  worker().say({ type: 'moved' });
+  assert.deepEqual(worker().ops(), ['open', 'write', 'step', 'open']);
+  const during = connection.call({ op: 'pending' });
+  worker().answer('open', STATUS);
+  await assert.rejects(step, LeaderLost);
+  assert.deepEqual(worker().ops().slice(4), ['write', 'pending']);
+  worker().answer('pending', []);
+  worker().answer('write', { receipt: { id: 'a', sequence: 1, changes: 1 }, buffer: CALL });
+  await Promise.all([write, during]);
+  assert.deepEqual([count(), heard.at(-1)], [1, 'reopened']);
+});
+
+test('what was meant for the user before a switch in another tab is not done for the next one', async () => {
+  const { connection, worker } = setUp();
+  worker().open();
+  const write = connection.call({ op: 'write', request: 'r', call: CALL });
+  worker().say({ type: 'moved' });
+  worker().answer('open', { ...STATUS, user: { issuer: 'i', subject: 'eve' } });
+  await assert.rejects(write, UserChanged);
+  assert.deepEqual(worker().ops(), ['open', 'write', 'open']);
+});
+
+test('a call that kills the workers of other tabs is given up too', async () => {
+  const { connection, worker, count } = setUp();
+  worker().open();
+  const deadly = connection.call({ op: 'read', call: CALL });
+  for (let crash = 0; crash < 2; crash++) worker().say({ type: 'blamed', id: worker().last('read').id, message: 'unreachable' });
+  await assert.rejects(deadly, { code: 'WorkerFailed' });
+  assert.equal(count(), 1);
+});
+
+test('a page that a newer release does not serve is told to reload, and one whose database was deleted is told that', async () => {
+  const { connection, worker, failures, heard } = setUp();
+  worker().open();
+  worker().say({ type: 'deleted' });
+  assert.equal(heard.at(-1), 'deleted');
+  const call = connection.call({ op: 'pending' });
+  worker().say({ type: 'outdated', error: { code: 'SchemaMismatch', message: 'Reload', details: { action: 'reload' } } });
+  await assert.rejects(call, (error) => error instanceof SchemaMismatch && error.details.action === 'reload');
+  assert.equal(failures.length, 1);
+});
+
+test('the database is asked for when the page holds the lock that says that it lives', async () => {
+  const worker = new FakeWorker();
+  let alive = (): void => {};
+  const source = {
+    helloMs: 5000,
+    alive: new Promise<void>((resolve) => (alive = resolve)),
+    broker: () => null,
+    start: () => worker,
+    diagnose: () => Promise.reject(),
+  };
+  const listener = { event: () => {}, owner: () => {}, reopened: () => false, failed: () => {}, deleted: () => {} };
+  const opened = new Connection(source, OPTIONS, listener).open();
+  await settle();
+  assert.deepEqual(worker.ops(), []);
+  alive();
+  await settle();
+  worker.open();
+  await opened;
 });
 
 const EVE = { issuer: 'i', subject: 'eve' };
@@ -236,8 +320,8 @@ test('a worker that is started while the user is switched is asked nothing that 
   await settle();
   connection.stop();
   connection.start();
-  assert.deepEqual(worker().ops(), ['open', 'switch']);
   worker().open();
+  assert.deepEqual(worker().ops(), ['open', 'switch']);
   worker().answer('switch', { switched: false, status: STATUS });
   await switching;
   assert.deepEqual(worker().ops(), ['open', 'switch', 'write']);

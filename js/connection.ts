@@ -1,5 +1,5 @@
-import { errorFromWire, LeaderLost, NotAllowed, type SeaworthyError, WorkerFailed } from './errors.js';
-import type { Answers, EngineEvent, Op, OpenRequest, Request, RequestBody, RequestOf, Response, WorkerMessage } from './messages.js';
+import { errorFromWire, LeaderLost, NotAllowed, type SeaworthyError, UserChanged, WorkerFailed } from './errors.js';
+import type { Answers, EngineEvent, Op, OpenRequest, Owner, PageMessage, RequestBody, RequestOf, Response, StatusMessage, WorkerMessage } from './messages.js';
 
 /** What a connection needs of a worker. */
 export type WorkerPort = Pick<Worker, 'postMessage' | 'terminate' | 'addEventListener'>;
@@ -7,6 +7,10 @@ export type WorkerPort = Pick<Worker, 'postMessage' | 'terminate' | 'addEventLis
 /** Where a connection's worker comes from, and what a failed start means. */
 export interface WorkerSource {
   start(): WorkerPort;
+  /** A port to the SharedWorker that brings the workers of tabs together, where there is one. */
+  broker(): MessagePort | null;
+  /** Resolves when the page holds the lock that says that it lives. */
+  readonly alive: Promise<unknown> | null;
   /** Called when it fired `error`, or said nothing for `helloMs`. */
   diagnose(): Promise<SeaworthyError>;
   readonly helloMs: number;
@@ -15,11 +19,16 @@ export interface WorkerSource {
 /** What comes unasked. */
 export interface ConnectionListener {
   event(event: EngineEvent): void;
-  owner(owner: 'this-tab' | 'other-tab'): void;
-  /** A worker was started in place of another: what it knew by heart must be said again. */
-  restarted(): void;
+  owner(owner: Owner | 'opening'): void;
+  /**
+   * Another worker serves this page, or another user's database is open: what the former one knew by heart must be said again.
+   * Says whether the user is another one.
+   */
+  reopened(status: StatusMessage): boolean;
   /** The connection is of no more use. */
   failed(error: SeaworthyError): void;
+  /** The database was deleted in another tab. */
+  deleted(): void;
 }
 
 interface Waiting {
@@ -31,6 +40,8 @@ interface Waiting {
 
 /** What an open transaction needs in order to end. */
 const IN_TRANSACTION: ReadonlySet<Op> = new Set(['step', 'commit', 'rollback', 'close']);
+/** What can be asked of a worker whose database is not open. */
+const WITHOUT_DATABASE: ReadonlySet<Op> = new Set(['close', 'delete']);
 const ACKNOWLEDGE_MS = 1000;
 /** A request that killed so many workers is not sent again. */
 const MAX_CRASHES = 2;
@@ -38,8 +49,9 @@ const MAX_RESTARTS = 5;
 const RESTART_WINDOW_MS = 30_000;
 
 /**
- * The page's end of the worker. Requests that were under way when a worker went are sent to the next one: reads are run
- * again, writes are answered from their request id if they were committed.
+ * The page's end of its worker, which asks the owner of the database, in this tab or in another. Requests are sent when the
+ * database is open. Those that were under way when the owner went are sent to the next one: reads are run again, writes are
+ * answered from their request id if they were committed.
  */
 export class Connection {
   readonly #source: WorkerSource;
@@ -53,10 +65,17 @@ export class Connection {
   #acknowledging: ReturnType<typeof setTimeout> | undefined;
   #hello: ReturnType<typeof setTimeout> | undefined;
   #worker: WorkerPort | null = null;
+  #opened: { readonly resolve: (status: Answers['open']) => void; readonly reject: (error: SeaworthyError) => void } | null = null;
+  /** The number under which the database is asked for. */
+  #opening = 0;
+  #isOpen = false;
+  #isVisible = true;
   #starts = 0;
   #nextId = 1;
   #restarts: number[] = [];
   #failure: SeaworthyError | null = null;
+  /** Why the database could not be opened. */
+  #refusal: SeaworthyError | null = null;
 
   constructor(source: WorkerSource, options: OpenRequest, listener: ConnectionListener) {
     this.#source = source;
@@ -64,17 +83,19 @@ export class Connection {
     this.#listener = listener;
   }
 
-  /** Opens the database. Resolves when this tab owns it and it is open. */
+  /** Starts the worker. Resolves when the database is open, here or in another tab. */
   open(): Promise<Answers['open']> {
-    const opened = this.call({ op: 'open', options: this.#options });
-    this.start();
-    return opened;
+    return new Promise((resolve, reject) => {
+      this.#opened = { resolve, reject };
+      this.start();
+    });
   }
 
-  /** Starts a worker, unless one runs, and sends what is unanswered. */
+  /** Starts a worker, unless one runs, which opens the database. */
   start(): void {
     if (this.#worker || this.#failure) return;
     this.#starts++;
+    if (this.#starts > 1) this.#listener.owner('opening');
     try {
       this.#worker = this.#source.start();
     } catch {
@@ -82,13 +103,50 @@ export class Connection {
       return;
     }
     this.#listen(this.#worker, this.#starts);
+    const broker = this.#source.broker();
+    if (broker) this.#post({ op: 'broker', port: broker }, [broker]);
+    this.#post({ op: 'visible', visible: this.#isVisible });
+    this.#reopen();
+  }
+
+  /** Whether a person can see the page. */
+  setVisible(visible: boolean): void {
+    this.#isVisible = visible;
+    this.#post({ op: 'visible', visible });
+  }
+
+  /** Asks for the database; what is unanswered is asked again when it is open. */
+  #reopen(): void {
+    this.#isOpen = false;
+    const opening = this.#nextId++;
+    this.#opening = opening;
+    const ask = (): void => {
+      if (this.#opening === opening) this.#post({ op: 'open', options: this.#options, id: opening });
+    };
+    if (this.#source.alive) void this.#source.alive.then(ask);
+    else ask();
+  }
+
+  #onOpen(status: Answers['open']): void {
+    this.#isOpen = true;
+    this.#refusal = null;
+    const first = this.#opened;
+    this.#opened = null;
     const unanswered = [...this.#waiting];
     this.#waiting.clear();
-    const opening = unanswered.find(([, { body }]) => body.op === 'open');
-    if (opening) this.#repeat(...opening);
-    else this.#ask({ op: 'open', options: this.#options }, this.#waiting).catch(() => {});
-    for (const [id, waiting] of unanswered) if (waiting.body.op !== 'open') this.#repeat(id, waiting);
-    if (this.#starts > 1) this.#listener.restarted();
+    if (first) {
+      first.resolve(status);
+      for (const [id, waiting] of unanswered) this.#repeat(id, waiting);
+      return;
+    }
+    // The switch that this page itself asked for is no news.
+    const isOther = this.#listener.reopened(status) && !this.#held;
+    for (const [id, waiting] of unanswered) {
+      if (isOther)
+        waiting.reject(new UserChanged('The user was switched in another tab while this call was under way. Nothing of it was done for the new user.'));
+      else this.#repeat(id, waiting);
+    }
+    this.#quietened();
   }
 
   /** What the next worker is told about the network. */
@@ -101,6 +159,7 @@ export class Connection {
     clearTimeout(this.#hello);
     this.#worker?.terminate();
     this.#worker = null;
+    this.#isOpen = false;
   }
 
   /** Ends the worker for good; what is unanswered fails. */
@@ -108,6 +167,8 @@ export class Connection {
     this.stop();
     clearTimeout(this.#acknowledging);
     this.#failure = error;
+    this.#opened?.reject(error);
+    this.#opened = null;
     for (const { reject } of [...this.#waiting.values(), ...(this.#held?.values() ?? [])]) reject(error);
     this.#waiting.clear();
     this.#held?.clear();
@@ -143,7 +204,8 @@ export class Connection {
   #ask<O extends Op>(request: RequestOf<O>, waiting: Map<number, Waiting>, signal?: AbortSignal): Promise<Answers[O]> {
     const body: RequestBody = 'request' in request ? { ...request, received: this.#received.splice(0) } : request;
     return new Promise((resolve, reject) => {
-      if (this.#failure) return reject(this.#failure);
+      const refused = this.#failure ?? (WITHOUT_DATABASE.has(request.op) ? null : this.#refusal);
+      if (refused) return reject(refused);
       if (signal?.aborted) return reject(signal.reason);
       const id = this.#nextId++;
       const abort = (): void => reject(signal?.reason);
@@ -166,11 +228,14 @@ export class Connection {
   }
 
   #send(id: number, body: RequestBody): void {
-    const request: Request = { ...body, id };
-    this.#worker?.postMessage(request);
+    if (this.#isOpen || WITHOUT_DATABASE.has(body.op)) this.#post({ ...body, id });
   }
 
-  /** Sends what another worker left unanswered. A statement of an interactive transaction cannot be repeated: its transaction is gone. */
+  #post(message: PageMessage, transfer: Transferable[] = []): void {
+    this.#worker?.postMessage(message, transfer);
+  }
+
+  /** Sends what nobody has answered. A statement of an interactive transaction cannot be repeated: its transaction is gone. */
   #repeat(id: number, waiting: Waiting): void {
     if (waiting.body.op === 'step' || waiting.body.op === 'rollback') {
       waiting.reject(new LeaderLost('The worker that ran this transaction went away, and nothing of it was written. Run it again.'));
@@ -203,25 +268,71 @@ export class Connection {
   }
 
   #receive(message: Exclude<WorkerMessage, { type: 'hello' }>): void {
-    if (message.type === 'ok' || message.type === 'failed') this.#settle(message);
-    else if (message.type === 'owner') this.#listener.owner(message.owner);
-    else if (message.type === 'crashed') this.#crashed(message.id, message.message);
-    else this.#listener.event(message);
+    switch (message.type) {
+      case 'ok':
+      case 'failed':
+        if (message.id === this.#opening) this.#openEnded(message);
+        else this.#settle(message);
+        return;
+      case 'owner':
+        this.#listener.owner(message.owner);
+        return;
+      case 'crashed':
+        this.#crashed(message.id, message.message);
+        return;
+      case 'blamed':
+        this.#blame(message.id, message.message);
+        return;
+      case 'moved':
+        this.#reopen();
+        return;
+      case 'wanted':
+        this.setOnline(message.online);
+        return;
+      case 'outdated':
+        this.#fail(errorFromWire(message.error), true);
+        return;
+      case 'deleted':
+        this.#listener.deleted();
+        return;
+      default:
+        this.#listener.event(message);
+    }
+  }
+
+  #openEnded(response: Response): void {
+    if (response.type === 'ok') {
+      this.#onOpen(response.answer as Answers['open']);
+      return;
+    }
+    const error = errorFromWire(response.error);
+    this.#refusal = error;
+    this.#opened?.reject(error);
+    this.#opened = null;
+    for (const [id, { body, reject }] of this.#waiting) {
+      if (WITHOUT_DATABASE.has(body.op)) continue;
+      this.#waiting.delete(id);
+      reject(error);
+    }
+    this.#quietened();
+    this.#fail(error, false);
   }
 
   #settle(response: Response): void {
     const waiting = this.#waiting.get(response.id);
     if (!waiting) return;
     this.#waiting.delete(response.id);
-    if (this.#waiting.size === 0) this.#quiet?.();
+    this.#quietened();
     if (response.type === 'failed') {
-      const error = errorFromWire(response.error);
-      waiting.reject(error);
-      if (waiting.body.op === 'open') this.#fail(error, false);
+      waiting.reject(errorFromWire(response.error));
       return;
     }
     if ('request' in waiting.body) this.#acknowledge(waiting.body.request);
     waiting.resolve(response.answer);
+  }
+
+  #quietened(): void {
+    if (this.#waiting.size === 0) this.#quiet?.();
   }
 
   /** The answer of a write has come, so the worker may forget it: the next write says so, or a message when there is none for a while. */
@@ -240,11 +351,7 @@ export class Connection {
 
   #crashed(id: number | null, message: string): void {
     this.stop();
-    const guilty = id === null ? undefined : this.#waiting.get(id);
-    if (guilty && ++guilty.crashes >= MAX_CRASHES && id !== null) {
-      this.#waiting.delete(id);
-      guilty.reject(new WorkerFailed(`The database's worker stopped twice while it ran this call (${message}). It was not run again.`, 'crashed'));
-    }
+    if (id !== null) this.#blame(id, message);
     const now = performance.now();
     this.#restarts = [...this.#restarts.filter((at) => now - at < RESTART_WINDOW_MS), now];
     if (this.#restarts.length > MAX_RESTARTS) {
@@ -252,6 +359,13 @@ export class Connection {
       return;
     }
     this.start();
+  }
+
+  #blame(id: number, message: string): void {
+    const guilty = this.#waiting.get(id);
+    if (!guilty || ++guilty.crashes < MAX_CRASHES) return;
+    this.#waiting.delete(id);
+    guilty.reject(new WorkerFailed(`The database's worker stopped twice while it ran this call (${message}). It was not run again.`, 'crashed'));
   }
 
   async #diagnose(start: number): Promise<void> {

@@ -2,7 +2,7 @@ import { decodeAnswer, type StatementAnswer } from './answer.js';
 import { encodeCall, type Statement } from './call.js';
 import { Connection, type ConnectionListener, type WorkerSource } from './connection.js';
 import { Emitter } from './emitter.js';
-import { AdoptRequired, AuthRequired, errorFromWire, SeaworthyError, ServerSide, UserChanged } from './errors.js';
+import { AdoptRequired, AuthRequired, Closed, errorFromWire, SeaworthyError, ServerSide, UserChanged } from './errors.js';
 import type { LiveQuery } from './live.js';
 import { LiveSet } from './live-set.js';
 import type { EngineEvent, OpenRequest, ReceiptMessage, RequestOf, StatusMessage, UserMessage } from './messages.js';
@@ -12,9 +12,9 @@ import { Resolvers } from './resolve.js';
 import { buildRows } from './rows.js';
 import type { Schema } from './schema.js';
 import type { Sql } from './sql.js';
-import { fromMessage, StatusSource } from './status.js';
+import { fromMessage, type Status, StatusSource } from './status.js';
 import { type TokenCallback, TokenSource, userOf } from './token.js';
-import { uuid } from './uuid.js';
+import { requestId } from './uuid.js';
 import { type RejectedWrite, Writes } from './writes.js';
 
 /**
@@ -42,9 +42,12 @@ export class Core implements Runner<'database'>, ConnectionListener {
   readonly resolvers: Resolvers;
   readonly liveQueries: LiveSet;
   readonly #tokens: TokenSource;
+  /** The handle is of no use any more. */
+  readonly #ended: () => void;
 
-  constructor(source: WorkerSource, options: OpenRequest, schema: Schema, token: TokenCallback) {
+  constructor(source: WorkerSource, options: OpenRequest, schema: Schema, token: TokenCallback, ended: () => void) {
     this.schema = schema;
+    this.#ended = ended;
     this.connection = new Connection(source, options, this);
     this.writes = new Writes(this.connection, schema);
     this.resolvers = new Resolvers(this.connection, schema, (error) => this.report(error));
@@ -76,7 +79,7 @@ export class Core implements Runner<'database'>, ConnectionListener {
   /** Runs statements in one transaction. */
   async run(statements: readonly Statement[], { signal, onConflict: policy }: WriteOptions): Promise<{ receipt: ReceiptMessage; answers: StatementAnswer[] }> {
     const call = encodeCall(statements);
-    const { receipt, buffer } = await this.connection.call({ op: 'write', request: uuid(), call, ...(policy ? { policy } : {}) }, signal);
+    const { receipt, buffer } = await this.connection.call({ op: 'write', request: requestId(), call, ...(policy ? { policy } : {}) }, signal);
     return { receipt, answers: decodeAnswer(buffer) };
   }
 
@@ -92,7 +95,6 @@ export class Core implements Runner<'database'>, ConnectionListener {
   /** Starts the worker. Resolves when the database is open. */
   async open(): Promise<void> {
     this.noteStatus(await this.connection.open());
-    this.owner('this-tab');
   }
 
   /** There can be no database here. */
@@ -117,12 +119,16 @@ export class Core implements Runner<'database'>, ConnectionListener {
     this.noteStatus(status);
     // A worker that was started meanwhile has been asked everything anew, and switches nothing a second time.
     if (switched || (former && !isSameUser(former, status.user))) {
-      this.writes.left();
-      this.resolvers.left();
+      this.#left();
       this.liveQueries.restarted();
       this.resolvers.check();
     }
     await this.connection.call({ op: 'token', token });
+  }
+
+  #left(): void {
+    this.writes.left();
+    this.resolvers.left();
   }
 
   /** Gives what nobody wrote to who is signed in now. */
@@ -171,15 +177,24 @@ export class Core implements Runner<'database'>, ConnectionListener {
     }
   }
 
-  owner(owner: 'this-tab' | 'other-tab'): void {
+  owner(owner: Status['owner']): void {
     this.status.update({ owner });
   }
 
-  restarted(): void {
-    this.status.update({ owner: 'opening' });
-    this.writes.restarted();
+  reopened(status: StatusMessage): boolean {
+    const former = this.status.getSnapshot().user;
+    const isOther = former !== null && !isSameUser(former, status.user);
+    this.noteStatus(status);
+    if (isOther) this.#left();
+    else this.writes.restarted();
     this.resolvers.check();
     this.liveQueries.restarted();
+    return isOther;
+  }
+
+  deleted(): void {
+    this.#ended();
+    this.end(new Closed('The database was deleted in another tab. Call open() again.'));
   }
 
   failed(error: SeaworthyError): void {

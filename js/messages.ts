@@ -69,6 +69,16 @@ export type RequestOf<O extends Op> = Extract<RequestBody, { readonly op: O }>;
 /** A numbered request. The number is the page's own. */
 export type Request = RequestBody & { readonly id: number };
 
+/** What the page tells its worker, without an answer. */
+export type Notice =
+  /** A port to the SharedWorker that brings the workers of tabs together. */
+  | { readonly op: 'broker'; readonly port: MessagePort }
+  /** Whether a person can see the page. */
+  | { readonly op: 'visible'; readonly visible: boolean };
+
+/** Everything that comes from the page. */
+export type PageMessage = Request | Notice;
+
 /** What is known of a committed write at once. */
 export interface ReceiptMessage {
   readonly id: string | null;
@@ -171,10 +181,26 @@ export interface Answers {
 export type WorkerEvent =
   /** The worker's code runs. */
   | { readonly type: 'hello' }
-  /** Who owns the database: this worker, or one of another tab that this one waits for. */
-  | { readonly type: 'owner'; readonly owner: 'this-tab' | 'other-tab' }
+  /** Who owns the database. */
+  | { readonly type: 'owner'; readonly owner: Owner }
   /** The wasm instance is dead; the request with this number was running, if any was. The page starts another worker. */
-  | { readonly type: 'crashed'; readonly id: number | null; readonly message: string };
+  | { readonly type: 'crashed'; readonly id: number | null; readonly message: string }
+  /** The wasm instance of another tab died while it ran this request. */
+  | { readonly type: 'blamed'; readonly id: number; readonly message: string }
+  /** Another worker owns the database, or another user's is open: the page opens it anew, and asks again what is unanswered. */
+  | { readonly type: 'moved' }
+  /** Whether a connection is wanted, which holds for every tab. */
+  | { readonly type: 'wanted'; readonly online: boolean }
+  /** The owner is of a newer release and does not serve this page. */
+  | { readonly type: 'outdated'; readonly error: WireError }
+  /** The database was deleted in another tab. */
+  | { readonly type: 'deleted' };
+
+/**
+ * Who owns the database: a worker of this page or of another tab; or that one does not answer; or it is of a newer release,
+ * and this page must be reloaded.
+ */
+export type Owner = 'this-tab' | 'other-tab' | 'unresponsive' | 'outdated';
 
 /** What the wasm module emits; the worker passes it on. */
 export type EngineEvent =
@@ -193,3 +219,11 @@ export type Response =
 
 /** Everything that comes from the worker. */
 export type WorkerMessage = WorkerEvent | EngineEvent | Response;
+
+/** What is moved with a message instead of being copied. */
+export function buffersIn(message: WorkerMessage): readonly ArrayBufferLike[] {
+  if ('buffer' in message) return [message.buffer.buffer];
+  if (message.type !== 'ok' || message.answer === null) return [];
+  if (message.answer instanceof Uint8Array) return [message.answer.buffer];
+  return 'buffer' in message.answer ? [message.answer.buffer.buffer] : [];
+}

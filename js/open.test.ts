@@ -271,6 +271,7 @@ test('after a restart the fate of what is waited for is asked again', async () =
   worker().answer('fate', { state: 'pending' });
   page.dispatchEvent(new Event('pagehide'));
   page.dispatchEvent(Object.assign(new Event('pageshow'), { persisted: true }));
+  worker().open();
   worker().answer('fate', { state: 'confirmed' });
   await waiting;
 });

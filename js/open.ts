@@ -4,10 +4,10 @@ import { Core } from './core.js';
 import { Database, type Lifetime } from './database.js';
 import { BadValue, Closed, InsecureContext, SchemaMismatch, type SeaworthyError, ServerSide } from './errors.js';
 import type { OpenRequest } from './messages.js';
-import { watchPage } from './page.js';
+import { pageLives, watchPage } from './page.js';
 import { development } from './rows.js';
 import { definitionOf, type Schema, type Tables } from './schema.js';
-import { diagnose, HELLO_MS, startWorker, watchPolicy } from './startup.js';
+import { connectBroker, diagnose, HELLO_MS, startWorker, watchPolicy } from './startup.js';
 import type { TokenCallback } from './token.js';
 
 /**
@@ -100,10 +100,11 @@ function create<S extends Tables>(options: OpenOptions<S>, definition: string): 
   let sync = options.sync;
   const impossible = obstacle(options);
   const core = new Core(
-    workerSource(String(options.workerUrl ?? workerAsset())),
+    workerSource(String(options.workerUrl ?? workerAsset()), options.storage === 'memory'),
     openRequest(options),
     options.schema as Schema,
     (demand) => sync?.token(demand) ?? null,
+    () => forget(),
   );
   const stopWatching = impossible ? () => {} : watchPage(core.connection);
   const forget = (): void => {
@@ -176,9 +177,11 @@ function absolute(url: string): string {
   return typeof document === 'undefined' ? url : new URL(url, document.baseURI).href;
 }
 
-function workerSource(given: string): WorkerSource {
+function workerSource(given: string, isAlone: boolean): WorkerSource {
   const url = absolute(given);
   return {
+    alive: isAlone ? null : pageLives(),
+    broker: () => (isAlone ? null : connectBroker(url)),
     helloMs: HELLO_MS,
     start: () => {
       watchPolicy();

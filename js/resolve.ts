@@ -5,7 +5,7 @@ import type { Conflict, Value } from './generated/protocol.js';
 import type { Decision, OpenConflict, RejectedMessage } from './messages.js';
 import type { Schema } from './schema.js';
 import { tag, untag } from './tag.js';
-import { uuid } from './uuid.js';
+import { requestId } from './uuid.js';
 
 /**
  * A row that was written here and, meanwhile, by somebody else.
@@ -104,7 +104,7 @@ export class Resolvers {
       const decisions = await this.#ask(asked);
       if (!decisions) return;
       try {
-        await this.#connection.call({ op: 'resolve', request: uuid(), write: asked.id, decisions });
+        await this.#connection.call({ op: 'resolve', request: requestId(), write: asked.id, decisions });
         return;
       } catch (error) {
         const code = error instanceof SeaworthyError ? error.code : null;

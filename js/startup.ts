@@ -16,6 +16,21 @@ export function startWorker(url: string): Worker {
   }
 }
 
+/**
+ * A port to the SharedWorker that brings the workers of tabs together. Where there is none, or its script is of another origin,
+ * they find each other over BroadcastChannel.
+ */
+export function connectBroker(url: string): MessagePort | null {
+  if (typeof SharedWorker === 'undefined' || new URL(url, location.href).origin !== location.origin) return null;
+  try {
+    const broker = new SharedWorker(url, { type: 'module', name: 'seaworthy' });
+    broker.addEventListener('error', (event) => event.preventDefault());
+    return broker.port;
+  } catch {
+    return null;
+  }
+}
+
 let forbidden: string | null = null;
 
 /** Remembers whether the page's policy refuses a worker, since the worker's own error event is mute. */

@@ -1,5 +1,5 @@
 import { isolated } from './emitter.js';
-import type { ConnectionState, StatusMessage } from './messages.js';
+import type { ConnectionState, Owner, StatusMessage } from './messages.js';
 
 /**
  * The user that a database belongs to.
@@ -21,8 +21,11 @@ export interface User {
 export interface Status {
   /** `offline`, `connecting`, `online`, `needs-auth`, `needs-adopt`, `upgrade-required`, `user-changed`, or `closed`. */
   readonly connection: ConnectionState | 'closed';
-  /** Who owns the database. `other-tab`: calls wait until that tab closes. */
-  readonly owner: 'opening' | 'this-tab' | 'other-tab';
+  /**
+   * Which tab owns the database; every tab can use it. `unresponsive`: the tab that owns it does not answer, and calls wait.
+   * `outdated`: another tab runs a newer release, and this page must be reloaded.
+   */
+  readonly owner: 'opening' | Owner;
   /** Writes that the server has not confirmed. */
   readonly pending: number;
   /** Pending writes that cannot stand on what others wrote. */

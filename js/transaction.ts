@@ -7,7 +7,7 @@ import { type Result, TransactionReceipt } from './receipt.js';
 import type { Schema, Tables } from './schema.js';
 import type { AnyRow, Sql } from './sql.js';
 import { type TableHandles, tableHandles } from './tables.js';
-import { uuid } from './uuid.js';
+import { requestId, uuid } from './uuid.js';
 
 /**
  * How a transaction is run.
@@ -145,7 +145,7 @@ async function runOnce<S extends Tables, T>(
     const value = await work(new Transaction<S>(steps));
     await steps.settle();
     signal?.throwIfAborted();
-    const receipt = await core.connection.call({ op: 'commit', transaction, request: uuid(), ...(policy ? { policy } : {}) });
+    const receipt = await core.connection.call({ op: 'commit', transaction, request: requestId(), ...(policy ? { policy } : {}) });
     return new TransactionReceipt(receipt, value, core.writes);
   } catch (error) {
     await steps.settle();

@@ -49,3 +49,13 @@ function digits(bytes: number): string {
   for (let i = 0; i < bytes; i++) text += HEX[random()];
   return text;
 }
+
+/** Names this page among all pages of all browsers. */
+export const pageId = uuid();
+
+let requests = 0;
+
+/** Names a request that writes: the page, and a number, so that answers that a page has left behind can be told. */
+export function requestId(): string {
+  return `${pageId}.${++requests}`;
+}

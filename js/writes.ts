@@ -5,7 +5,7 @@ import type { ChangedRow, Conflict as ConflictMessage, Policy, Value } from './g
 import type { Decision, PendingMessage, RejectedMessage } from './messages.js';
 import { Receipt } from './receipt.js';
 import type { Schema } from './schema.js';
-import { uuid } from './uuid.js';
+import { requestId } from './uuid.js';
 
 /**
  * How long to wait for the server.
@@ -201,7 +201,7 @@ export class Writes {
       const { table, key } = change;
       return cells ? [{ table, key: encodeCells(key, table, this.#schema), row: encodeCells({ ...change.new, ...cells }, table, this.#schema) }] : [];
     });
-    return new Receipt(await this.#connection.call({ op: 'retry', request: uuid(), write: write.id, edits }), [], this);
+    return new Receipt(await this.#connection.call({ op: 'retry', request: requestId(), write: write.id, edits }), [], this);
   }
 
   /** Forgets a refused write. */

@@ -13,7 +13,7 @@ import { listenForShortcuts } from './shortcuts.js';
 import { Account } from './view/account.js';
 import { Badge } from './view/badge.js';
 import { ConflictCards } from './view/conflict-card.js';
-import { failedCover, openingCover, otherTabCover } from './view/cover.js';
+import { failedCover, openingCover, outdatedCover } from './view/cover.js';
 import { Frame } from './view/frame.js';
 import { helpDialog } from './view/help.js';
 import { ListPane } from './view/list-pane.js';
@@ -154,8 +154,8 @@ export class Screen {
   }
 
   private content(): HTMLElement {
+    if (this.status.owner === 'outdated') return outdatedCover();
     if (this.failed !== null) return failedCover(this.failed);
-    if (this.status.owner === 'other-tab') return otherTabCover();
     return this.feed.model.lists === null ? (this.node.querySelector<HTMLElement>('.cover-opening') ?? openingCover()) : this.frame.node;
   }
 

@@ -1,334 +1,359 @@
-import { encodeCall } from '../call.js';
-import type { WireError } from '../errors.js';
-import type { Answers, EngineEvent, Op, OpenRequest, ReceiptMessage, Request, RequestOf, WorkerMessage } from '../messages.js';
-import type { Engine, EngineModule, EngineOptions } from './engine.js';
-import { Failure, isTrap, messageOf, pendingWrites, toWire } from './failure.js';
-import { type Release, takeOwnership } from './owner.js';
-import { InteractiveTransaction, timedOut } from './transaction.js';
+import type { OpenRequest, PageMessage, Request, RequestOf, WorkerMessage } from '../messages.js';
+import { uuid } from '../uuid.js';
+import { Channel, type Downward, type Link, type Upward } from './channel.js';
+import type { EngineModule } from './engine.js';
+import { Failure, isTrap, messageOf, toWire } from './failure.js';
+import { Followers } from './followers.js';
+import { type Client, Host, unreadable } from './host.js';
+import { clientLock, databaseTopic, hold, livingPages, OwnerLock } from './locks.js';
+import { outdatedSchema } from './release.js';
 
 /** Compiles the wasm module at an URL. */
 export type Load = (url: string) => Promise<EngineModule>;
 
-/** Sends a message to the page; buffers in `transfer` are moved. */
-export type Post = (message: WorkerMessage, transfer: readonly ArrayBufferLike[]) => void;
+/** Sends a message to the page. */
+export type Post = (message: WorkerMessage) => void;
 
-type State = 'new' | 'opening' | 'open' | 'failed' | 'closed';
+type Opening = RequestOf<'open'> & { readonly id: number };
+
+/** An owner that says nothing for so long is asked whether it lives, and after as long again is not counted on. */
+const SILENCE_MS = 2000;
+/** An owner that nobody sees gives way, after so long, to one that somebody sees. */
+const HIDDEN_MS = 5000;
+/** How long the pages of a deleted database may take to let go of it. */
+const DELETED_MS = 1000;
 
 /**
- * Serves one page: takes the ownership of its database, runs its requests one after another in the order of their coming,
- * and passes on what the engine emits. While an interactive transaction is open everything else waits.
+ * Serves one page. Where its worker owns the database it asks the host that runs here, otherwise the host in the worker of
+ * another tab, over a link. It waits for the ownership meanwhile, with the wasm module compiled, so that taking over fetches
+ * nothing.
  */
 export class Session {
   readonly #post: Post;
   readonly #load: Load;
-  readonly #queue: Exclude<Request, { op: 'open' }>[] = [];
-  readonly #expired = new Map<string, Failure>();
-  #state: State = 'new';
-  #openFailure: WireError | null = null;
-  #module: EngineModule | null = null;
-  #engine: Engine | null = null;
-  #release: Release | null = null;
+  readonly #locks: LockManager | undefined;
+  readonly #id = uuid();
+  readonly #page: Client = { id: this.#id, visible: true, send: (message) => this.#post(message) };
+  #broker: MessagePort | null = null;
   #options: OpenRequest | null = null;
-  #transaction: InteractiveTransaction | null = null;
-  #wanted = true;
+  #module: Promise<EngineModule> | null = null;
+  #lock: OwnerLock | null = null;
+  #channel: Channel | null = null;
+  #host: Host | null = null;
+  #link: Link | null = null;
+  #isConnected = false;
+  /** What the page asks for first, until somebody answers it. */
+  #opening: Opening | null = null;
+  #isFailed = false;
+  /** Requests that were sent over the link and are not answered. */
+  readonly #unanswered = new Set<number>();
+  #watch: ReturnType<typeof setInterval> | undefined;
+  #heardAt = 0;
+  #followers: Followers | null = null;
+  #hiddenAt: number | null = null;
+  #hidden: ReturnType<typeof setTimeout> | undefined;
   #network = true;
 
-  constructor(post: Post, load: Load) {
+  /** `locks`: those of the browser, if it has any. */
+  constructor(post: Post, load: Load, locks: LockManager | undefined) {
+    this.#locks = locks;
     this.#post = post;
     this.#load = load;
   }
 
-  /** Takes a request of the page. */
-  receive(request: Request): void {
-    if (request.op === 'open') void this.#open(request);
-    else if (this.#mayRun(request)) this.#run(request);
-    else this.#queue.push(request);
+  /** Takes a message of the page. */
+  receive(message: PageMessage): void {
+    switch (message.op) {
+      case 'broker':
+        this.#broker = message.port;
+        return;
+      case 'visible':
+        this.#seen(message.visible);
+        return;
+      case 'open':
+        return void this.#open(message);
+      case 'close':
+        return void this.#close(message.id);
+      default:
+        if (this.#host) this.#host.receive(this.#page, message);
+        else if (this.#isConnected && !this.#opening) this.#ask(message);
+        // Anything else comes again when the database is open.
+        else if (message.op === 'delete' && this.#isFailed) void this.#deleteUnopened(message);
+    }
   }
 
   /** The browser says that the network came or went. */
   network(available: boolean): void {
     this.#network = available;
-    if (this.#state === 'open') this.#guard(null, () => this.#engine?.online(this.#wanted && available));
+    this.#host?.network(available);
   }
 
   /** Something was thrown outside any request: a socket's or a timer's callback. */
   thrown(error: unknown): void {
-    if (isTrap(error)) this.#crash(null, error);
-    else this.#post({ type: 'error', error: toWire(error) }, []);
+    if (this.#host) this.#host.thrown(error);
+    else if (isTrap(error)) this.#post({ type: 'crashed', id: null, message: messageOf(error) });
+    else this.#post({ type: 'error', error: toWire(error) });
   }
 
-  async #open(request: RequestOf<'open'> & { readonly id: number }): Promise<void> {
+  async #open(request: Opening): Promise<void> {
     const { options } = request;
-    this.#state = 'opening';
     this.#options = options;
-    this.#wanted = options.online;
+    this.#opening = request;
+    this.#isFailed = false;
+    this.#module ??= this.#load(options.wasmUrl);
+    this.#module.catch(() => {});
     try {
-      const [module, release] = await Promise.all([this.#load(options.wasmUrl), this.#own(options)]);
-      this.#module = module;
-      this.#release = release;
-      this.#engine = await this.#openEngine(module, options);
-      this.#state = 'open';
-      this.#answer(request.id, this.#engine.status());
+      if (this.#host || this.#isConnected) this.#serveOpening();
+      else if (options.storage === 'memory') await this.#own();
+      else await this.#enter(options.name);
     } catch (error) {
-      if (isTrap(error)) return this.#crash(request.id, error);
-      this.#state = 'failed';
-      this.#openFailure = toWire(error);
-      this.#post({ type: 'failed', id: request.id, error: this.#openFailure }, []);
-    }
-    this.#drain();
-  }
-
-  async #own({ name, storage }: OpenRequest): Promise<Release | null> {
-    if (storage === 'memory') return null;
-    const release = await takeOwnership(name, () => this.#post({ type: 'owner', owner: 'other-tab' }, []));
-    this.#post({ type: 'owner', owner: 'this-tab' }, []);
-    return release;
-  }
-
-  #openEngine(module: EngineModule, options: OpenRequest, next: Pick<EngineOptions, 'user' | 'left_pending'> = {}): Promise<Engine> {
-    const { name, storage, durability, schema, sync } = options;
-    const emit = (event: EngineEvent): void => this.#post(event, 'buffer' in event ? [event.buffer.buffer] : []);
-    return module.Database.open({ name, storage, durability, schema, sync, online: this.#wanted && this.#network, ...next }, emit);
-  }
-
-  #mayRun(request: Request): boolean {
-    if (this.#state === 'new' || this.#state === 'opening') return request.op === 'close';
-    if (!this.#transaction) return this.#queue.length === 0 || request.op === 'close';
-    switch (request.op) {
-      case 'step':
-      case 'commit':
-      case 'rollback':
-      case 'token':
-      case 'no-token':
-      case 'online':
-      case 'close':
-        return true;
-      default:
-        return false;
+      this.#failed(error);
     }
   }
 
-  #drain(): void {
-    while (!this.#transaction && this.#state !== 'opening') {
-      const next = this.#queue.shift();
-      if (!next) return;
-      this.#run(next);
+  /** Takes the database if nobody has it, else follows its owner and waits. */
+  async #enter(name: string): Promise<void> {
+    const locks = this.#locks;
+    if (!locks) throw new Failure('StorageUnavailable', 'This browser has no Web Locks, which the database needs to be safe in several tabs. Update it.');
+    this.#lock ??= new OwnerLock(locks, name, () => void this.#own().catch((error) => this.#failed(error)));
+    if (!this.#channel) {
+      // Whoever serves this worker waits for this lock, and so learns that it is gone.
+      await hold(locks, clientLock(this.#id));
+      this.#channel = new Channel(name, this.#broker, {
+        owned: () => void this.#follow(),
+        asked: (client, release, link) => this.#followers?.accept(client, release, link),
+      });
     }
+    if (await this.#lock.take()) return this.#own();
+    this.#post({ type: 'owner', owner: 'other-tab' });
+    this.#lock.queue();
+    this.#expectAnswer();
+    await this.#follow();
   }
 
-  #run(request: Exclude<Request, { op: 'open' }>): void {
-    if (request.op === 'close' || request.op === 'delete') {
-      void this.#end(request);
-      return;
-    }
-    if (request.op === 'switch') {
-      void this.#switch(request);
-      return;
-    }
-    this.#guard(request.id, () => {
-      const engine = this.#engine;
-      if (!engine) throw this.#openFailure ?? new Failure('Closed', 'The database was closed.');
-      this.#answer(request.id, this.#execute(engine, request));
-    });
-    this.#drain();
-  }
-
-  #execute(engine: Engine, request: Exclude<Request, { op: 'open' | 'close' | 'delete' | 'switch' }>): Answers[Op] {
-    if ('request' in request) engine.acknowledge(request.received ?? []);
-    switch (request.op) {
-      case 'read':
-        return engine.read(request.call);
-      case 'write':
-        return engine.write(request.request, request.call, request.policy);
-      case 'begin':
-        return this.#begin(engine, request.transaction);
-      case 'step':
-        return this.#step(engine, request);
-      case 'commit':
-        return this.#commit(engine, request);
-      case 'rollback':
-        return this.#rollback(engine, request.transaction);
-      case 'live':
-        return engine.live_open(request.live, request.call);
-      case 'unlive':
-        return nothing(engine.live_close(request.live));
-      case 'acknowledge':
-        return nothing(engine.acknowledge(request.requests));
-      case 'token':
-        return nothing(engine.token(request.token));
-      case 'no-token':
-        return nothing(engine.no_token());
-      case 'adopt':
-        return nothing(engine.adopt());
-      case 'online':
-        this.#wanted = request.wanted;
-        return nothing(engine.online(request.wanted && this.#network));
-      case 'pending':
-        return engine.pending();
-      case 'rejected':
-        return engine.rejected();
-      case 'retry':
-        return engine.retry(request.request, request.write, request.edits);
-      case 'conflicts':
-        return engine.conflicts();
-      case 'resolve':
-        return engine.resolve(request.request, request.write, request.decisions);
-      case 'discard':
-        return nothing(engine.discard(request.write));
-      case 'fate':
-        return engine.fate(request.write);
-    }
-  }
-
-  #begin(engine: Engine, transaction: string): null {
-    engine.begin();
-    const { transactionIdleMs: idleMs, transactionTotalMs: totalMs } = this.#options as OpenRequest;
-    this.#transaction = new InteractiveTransaction(transaction, { idleMs, totalMs }, (limit) => this.#expire(engine, transaction, limit));
-    return null;
-  }
-
-  #step(engine: Engine, request: RequestOf<'step'>): Uint8Array {
-    this.#current(request.transaction);
-    const buffer = engine.step(request.call);
-    this.#transaction?.touch();
-    return buffer;
-  }
-
-  #commit(engine: Engine, request: RequestOf<'commit'>): ReceiptMessage {
-    if (this.#transaction?.id !== request.transaction && !this.#expired.has(request.transaction)) {
-      // Its worker died: it was committed, and the answer is kept under its request id, or it is gone.
-      const kept = engine.write(request.request, encodeCall([]));
-      if (kept.repeated) return kept.receipt;
-    }
-    this.#current(request.transaction);
-    this.#transaction?.stop();
-    this.#transaction = null;
-    return engine.commit(request.request, request.policy);
-  }
-
-  #rollback(engine: Engine, transaction: string): null {
-    this.#expired.delete(transaction);
-    if (this.#transaction?.id === transaction) {
-      this.#transaction.stop();
-      this.#transaction = null;
-      engine.rollback();
-      return null;
-    }
-    const waiting = this.#queue.findIndex((request) => request.op === 'begin' && request.transaction === transaction);
-    const [begin] = waiting < 0 ? [] : this.#queue.splice(waiting, 1);
-    if (begin) this.#post({ type: 'failed', id: begin.id, error: toWire(new Failure('NotAllowed', 'The transaction was given up before it began.')) }, []);
-    return null;
-  }
-
-  #current(transaction: string): void {
-    const expired = this.#expired.get(transaction);
-    if (expired) throw expired;
-    if (this.#transaction?.id !== transaction) {
-      throw new Failure('LeaderLost', 'The worker that ran this transaction went away, and nothing of it was written. Run it again.', {}, true);
-    }
-  }
-
-  #expire(engine: Engine, transaction: string, limit: string): void {
-    this.#expired.set(transaction, timedOut(limit, this.#queue.length > 0));
-    this.#transaction?.stop();
-    this.#transaction = null;
-    this.#guard(null, () => engine.rollback());
-    this.#drain();
-  }
-
-  /** Opens the database of another user in place of this one, whose writes stay in it. */
-  async #switch({ id, user, discardPending }: RequestOf<'switch'> & { readonly id: number }): Promise<void> {
-    const { name, storage } = this.#options as OpenRequest;
+  /** Opens the database, whose lock this worker has, and serves whoever asks. */
+  async #own(): Promise<void> {
+    const options = this.#options as OpenRequest;
+    this.#unlink();
     try {
-      const [engine, module] = [this.#engine, this.#module];
-      if (!engine || !module) throw this.#openFailure ?? new Failure('Closed', 'The database was closed.');
-      const status = engine.status();
-      const { user: owner, pending } = status;
-      const stays = owner ? owner.issuer === user.issuer && owner.subject === user.subject : pending === 0;
-      if (stays) return this.#answer(id, { switched: false, status });
-      // What nobody wrote has no user to wait for, and memory no place to wait in.
-      const kept = owner !== null && storage === 'opfs';
-      if (!kept && pending > 0 && !discardPending) throw pendingWrites(pending);
-      this.#state = 'opening';
-      engine.close();
-      this.#engine = null;
-      if (owner === null && storage === 'opfs') await module.Database.remove(name);
-      this.#engine = await this.#openEngine(module, this.#options as OpenRequest, { user, left_pending: kept ? pending : 0 });
-      this.#state = 'open';
-      this.#answer(id, { switched: true, status: this.#engine.status() });
+      const module = await (this.#module as Promise<EngineModule>);
+      this.#host = await Host.open(module, options, this.#network, {
+        crashed: (message, client, request) => this.#crashed(message, client, request),
+        deleted: (client, answer) => this.#deleted(client, answer),
+        yielded: () => this.#yielded(),
+      });
     } catch (error) {
-      if (isTrap(error)) return this.#crash(id, error);
-      const wire = toWire(error);
-      if (this.#state === 'opening') [this.#state, this.#openFailure] = ['failed', wire];
-      this.#post({ type: 'failed', id, error: wire }, []);
+      this.#lock?.release();
+      throw error;
     }
-    this.#drain();
+    if (this.#locks) this.#followers = new Followers(this.#host, this.#locks, () => this.#followersChanged());
+    this.#post({ type: 'owner', owner: 'this-tab' });
+    if (this.#opening) this.#serveOpening();
+    else this.#post({ type: 'moved' });
+    this.#channel?.serve();
+    void this.#sweep();
   }
 
-  async #end(request: Request & { readonly op: 'close' | 'delete' }): Promise<void> {
-    const name = this.#options?.name;
-    if (request.op === 'delete' && !request.discardPending) {
-      const failure = this.#undeletable();
-      if (failure) {
-        this.#post({ type: 'failed', id: request.id, error: failure }, []);
+  #serveOpening(): void {
+    const opening = this.#opening;
+    if (!opening) return;
+    if (this.#host) {
+      this.#opening = null;
+      this.#host.receive(this.#page, opening);
+    } else this.#ask(opening);
+  }
+
+  /** The database cannot be opened here; another tab may be able to. */
+  #failed(error: unknown): void {
+    const opening = this.#opening;
+    this.#opening = null;
+    this.#isFailed = opening !== null;
+    if (isTrap(error)) this.#post({ type: 'crashed', id: opening?.id ?? null, message: messageOf(error) });
+    else if (opening) this.#post({ type: 'failed', id: opening.id, error: toWire(error) });
+    // The page asks again, and hears the reason.
+    else this.#post({ type: 'moved' });
+  }
+
+  /** Connects with the owner, which may be another one than before. */
+  async #follow(): Promise<void> {
+    if (this.#host || !this.#channel) return;
+    const { link, first } = await this.#channel.connect(this.#id);
+    if (this.#host) return link.close();
+    this.#unlink();
+    this.#link = link;
+    link.onmessage = ({ data }: MessageEvent<Downward>) => {
+      if (this.#link === link) this.#heard(data);
+    };
+    if (first) this.#heard(first);
+  }
+
+  #heard(message: Downward): void {
+    if (performance.now() - this.#heardAt > SILENCE_MS) this.#post({ type: 'owner', owner: 'other-tab' });
+    this.#heardAt = performance.now();
+    if (message.type === 'connected') {
+      this.#isConnected = true;
+      this.#say({ type: 'visible', visible: this.#page.visible });
+      if (this.#opening) this.#serveOpening();
+      else this.#post({ type: 'moved' });
+    } else if (message.type === 'outdated') {
+      this.#outdated();
+    } else if (message.type === 'page') {
+      const said = message.message;
+      if (said.type === 'ok' || said.type === 'failed') this.#answered(said.id, said.type === 'ok');
+      this.#post(said);
+    }
+  }
+
+  #answered(id: number, done: boolean): void {
+    this.#unanswered.delete(id);
+    if (id !== this.#opening?.id) return;
+    this.#opening = null;
+    this.#isFailed = !done;
+    // A page that is not served is not the next owner either.
+    if (!done) this.#leave();
+  }
+
+  #ask(request: Request): void {
+    this.#unanswered.add(request.id);
+    this.#say({ type: 'request', request });
+    this.#expectAnswer();
+  }
+
+  #say(message: Upward): void {
+    this.#link?.postMessage(message);
+  }
+
+  /** Asks an owner that is silent whether it lives. There is no heartbeat: who waits for nothing asks nothing. */
+  #expectAnswer(): void {
+    if (this.#watch !== undefined) return;
+    this.#heardAt = performance.now();
+    this.#watch = setInterval(() => {
+      if (this.#host || (this.#unanswered.size === 0 && !this.#opening)) {
+        clearInterval(this.#watch);
+        this.#watch = undefined;
         return;
       }
-    }
-    this.#transaction?.stop();
-    this.#transaction = null;
-    this.#state = 'closed';
+      const silence = performance.now() - this.#heardAt;
+      if (silence < SILENCE_MS) return;
+      this.#say({ type: 'ping' });
+      if (silence < 2 * SILENCE_MS) return;
+      this.#post({ type: 'owner', owner: 'unresponsive' });
+      this.#lock?.requeue();
+    }, SILENCE_MS);
+  }
+
+  #unlink(): void {
+    this.#isConnected = false;
+    this.#unanswered.clear();
+    this.#link?.close();
+    this.#link = null;
+  }
+
+  /** The owner is of a newer release: what it has not answered it never ran. */
+  #outdated(): void {
+    const opening = this.#opening;
+    this.#opening = null;
+    this.#leave();
+    this.#post({ type: 'owner', owner: 'outdated' });
+    if (opening) this.#post({ type: 'failed', id: opening.id, error: toWire(outdatedSchema()) });
+    else this.#post({ type: 'outdated', error: toWire(outdatedSchema()) });
+  }
+
+  // What follows is of a worker that owns the database.
+
+  #followersChanged(): void {
+    this.#considerYielding();
+    void this.#sweep();
+  }
+
+  /** Drops the answers that are kept for pages that are gone. */
+  async #sweep(): Promise<void> {
+    if (this.#locks) this.#host?.sweep(await livingPages(this.#locks));
+  }
+
+  /** The page is seen, or is hidden. */
+  #seen(visible: boolean): void {
+    this.#page.visible = visible;
+    this.#hiddenAt = visible ? null : performance.now();
+    this.#say({ type: 'visible', visible });
+    // Those that can be seen wait in front of those that cannot.
+    if (!visible) this.#lock?.requeue();
+    this.#considerYielding();
+  }
+
+  /** An owner in a hidden tab gives way when a visible one follows it. */
+  #considerYielding(): void {
+    clearTimeout(this.#hidden);
+    const host = this.#host;
+    if (!host || this.#hiddenAt === null || !this.#followers?.isSeen) return;
+    const left = this.#hiddenAt + HIDDEN_MS - performance.now();
+    if (left <= 0) host.yield();
+    else this.#hidden = setTimeout(() => this.#considerYielding(), left);
+  }
+
+  /** The database is closed here: another worker's turn has come, and this one follows it. */
+  #yielded(): void {
+    this.#retire();
+    this.#lock?.release();
+    this.#lock?.queue();
+    this.#post({ type: 'owner', owner: 'other-tab' });
+  }
+
+  #retire(): void {
+    this.#channel?.retire();
+    this.#followers?.leave();
+    this.#host = null;
+  }
+
+  #crashed(message: string, client: Client | null, request: number | null): void {
+    if (client && client !== this.#page && request !== null) client.send({ type: 'blamed', id: request, message });
+    this.#post({ type: 'crashed', id: client === this.#page ? request : null, message });
+  }
+
+  /** Lets nobody open the database anew who has not heard that it is gone: this page, whose end ends this worker, is told last. */
+  async #deleted(asker: Client, answer: () => void): Promise<void> {
+    if (asker !== this.#page) answer();
+    await Promise.race([this.#followers?.end(asker), new Promise((late) => setTimeout(late, DELETED_MS))]);
+    this.#retire();
+    this.#lock?.release();
+    if (asker === this.#page) answer();
+    else this.#post({ type: 'deleted' });
+  }
+
+  // The end.
+
+  async #close(id: number): Promise<void> {
     try {
-      this.#engine?.close();
-      this.#engine = null;
-      if (request.op === 'delete' && name !== undefined) await this.#module?.Database.remove(name);
-      this.#release?.();
-      this.#answer(request.id, null);
+      this.#host?.close();
+      this.#leave();
+      this.#post({ type: 'ok', id, answer: null });
     } catch (error) {
-      this.#post({ type: 'failed', id: request.id, error: toWire(error) }, []);
+      this.#post({ type: 'failed', id, error: toWire(error) });
     }
-    this.#drain();
   }
 
-  /** Why nothing may be deleted without a word about what is pending. */
-  #undeletable(): WireError | null {
-    if (!this.#engine) return toWire(new Failure('PendingWrites', 'What is pending here cannot be read. Delete the database with { discardPending: true }.'));
-    const { pending: here, user } = this.#engine.status();
-    const pending = here + this.#engine.pending_elsewhere();
-    // Without a server and a user nothing waits for either.
-    const waits = pending > 0 && (this.#options?.sync || user);
-    return waits ? toWire(pendingWrites(pending)) : null;
+  #leave(): void {
+    this.#say({ type: 'leave' });
+    this.#unlink();
+    this.#retire();
+    this.#lock?.release();
+    this.#channel?.close();
+    this.#channel = null;
   }
 
-  /** Runs something of the engine: a failure answers the request, a trap ends this worker. */
-  #guard(id: number | null, work: () => void): void {
+  /** Deletes a database that could not be opened. */
+  async #deleteUnopened({ id, discardPending }: RequestOf<'delete'> & { readonly id: number }): Promise<void> {
     try {
-      work();
+      if (!discardPending) throw unreadable();
+      const { name, storage } = this.#options as OpenRequest;
+      const module = await (this.#module as Promise<EngineModule>);
+      if (storage !== 'memory') {
+        const release = await hold(this.#locks as LockManager, databaseTopic(name));
+        await module.Database.remove(name).finally(() => release?.());
+      }
+      this.#post({ type: 'ok', id, answer: null });
     } catch (error) {
-      if (isTrap(error)) this.#crash(id, error);
-      else if (id === null) this.#post({ type: 'error', error: toWire(error) }, []);
-      else this.#post({ type: 'failed', id, error: toWire(error) }, []);
+      this.#post({ type: 'failed', id, error: toWire(error) });
     }
   }
-
-  #crash(id: number | null, error: unknown): void {
-    this.#state = 'closed';
-    this.#queue.length = 0;
-    this.#engine = null;
-    this.#post({ type: 'crashed', id, message: messageOf(error) }, []);
-  }
-
-  #answer(id: number, answer: Answers[Op]): void {
-    this.#post({ type: 'ok', id, answer }, buffersOf(answer));
-  }
-}
-
-/** The engine's answer to a request that has none. */
-function nothing(_done: undefined): null {
-  return null;
-}
-
-/** What is moved to the page instead of being copied. */
-function buffersOf(answer: Answers[Op]): readonly ArrayBufferLike[] {
-  if (answer instanceof Uint8Array) return [answer.buffer];
-  return answer !== null && 'buffer' in answer ? [answer.buffer.buffer] : [];
 }

@@ -9,13 +9,16 @@ export interface Limits {
 /** The one interactive transaction that is open, with its clocks. */
 export class InteractiveTransaction {
   readonly id: string;
+  /** Whose it is. */
+  readonly client: string;
   readonly #limits: Limits;
   readonly #onTimeout: (limit: string) => void;
   readonly #total: ReturnType<typeof setTimeout>;
   #idle: ReturnType<typeof setTimeout>;
 
-  constructor(id: string, limits: Limits, onTimeout: (limit: string) => void) {
+  constructor(id: string, client: string, limits: Limits, onTimeout: (limit: string) => void) {
     this.id = id;
+    this.client = client;
     this.#limits = limits;
     this.#onTimeout = onTimeout;
     this.#total = setTimeout(() => onTimeout(`open for ${limits.totalMs} ms`), limits.totalMs);

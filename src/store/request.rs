@@ -44,6 +44,14 @@ pub(crate) fn forget(conn: &Connection, requests: &[String]) -> Result<(), Store
     Ok(())
 }
 
+/// The requests of pages other than these: the id of a request is its page's, a dot and a number.
+pub(crate) fn of_other_pages(conn: &Connection, pages: &[String]) -> Result<Vec<String>, StoreError> {
+    let mut statement = conn.prepare_cached("SELECT request FROM seaworthy_requests")?;
+    let requests = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    let is_kept = |request: &str| request.split_once('.').is_some_and(|(page, _)| pages.iter().any(|kept| kept == page));
+    Ok(requests.into_iter().filter(|request| !is_kept(request)).collect())
+}
+
 fn parse(text: &str) -> Result<Receipt, StoreError> {
     serde_json::from_str(text).map_err(|e| StoreError::Corrupt { message: format!("seaworthy_requests: {e}") })
 }

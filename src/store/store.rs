@@ -9,7 +9,7 @@ use crate::query::Queries;
 use crate::table::{Table, uniques_of};
 use crate::transaction::Open;
 use crate::trigger::Triggers;
-use crate::{Schema, StoreError, format};
+use crate::{Schema, StoreError, format, request};
 use rusqlite::{Connection, params};
 use seaworthy_engine::client::ReplicaState;
 use seaworthy_fault::{Point, point};
@@ -88,6 +88,13 @@ impl Store {
     /// Forgets the answers of requests that the page has received. They go with the next write.
     pub fn acknowledge(&mut self, requests: &[String]) {
         self.acknowledged.extend_from_slice(requests);
+    }
+
+    /// Forgets the answers to all pages but these. They go with the next write.
+    pub fn keep_pages(&mut self, pages: &[String]) -> Result<(), StoreError> {
+        let gone = request::of_other_pages(&self.conn, pages)?;
+        self.acknowledged.extend(gone);
+        Ok(())
     }
 
     /// The tables that changed since this was last asked, whoever changed them.

@@ -116,6 +116,11 @@ impl Database {
         })?)
     }
 
+    /// Forgets the answers to all pages but these, which live.
+    pub fn keep_pages(&self, pages: Vec<String>) -> Result<(), JsValue> {
+        Ok(self.driver.with_store(|store| store.keep_pages(&pages))?)
+    }
+
     /// Begins to watch a query, and gives its first result; later ones come as events.
     pub fn live_open(&self, id: u32, call: &[u8]) -> Result<Vec<u8>, JsValue> {
         let call = decode(call)?;

@@ -1,7 +1,7 @@
 // The other end of a connection, played by a test.
 
 import type { WorkerPort } from '../../js/connection.js';
-import type { Answers, Op, Request, RequestOf, WorkerMessage } from '../../js/messages.js';
+import type { Answers, Notice, Op, PageMessage, Request, RequestOf, WorkerMessage } from '../../js/messages.js';
 
 export const STATUS: Answers['open'] = {
   connection: 'offline',
@@ -16,12 +16,15 @@ export const STATUS: Answers['open'] = {
 
 export class FakeWorker implements WorkerPort {
   readonly requests: Request[] = [];
+  readonly notices: Notice[] = [];
   terminated = false;
   readonly #target = new EventTarget();
   readonly addEventListener = this.#target.addEventListener.bind(this.#target) as WorkerPort['addEventListener'];
 
   readonly postMessage = (message: unknown): void => {
-    this.requests.push(structuredClone(message) as Request);
+    const copy = structuredClone(message) as PageMessage;
+    if ('id' in copy) this.requests.push(copy);
+    else this.notices.push(copy);
   };
 
   terminate(): void {

@@ -1,10 +1,10 @@
-// What stands in the place of the todos while the database is not this tab's, or cannot be opened.
+// What stands in the place of the todos while the database cannot be opened, or is of a newer release.
 
 import { h } from '../element.js';
 import { icon } from '../icon.js';
 
-export function otherTabCover(): HTMLElement {
-  return cover('Open in another tab', 'Your todos are open in another tab of this browser. This tab takes over when that one closes.');
+export function outdatedCover(): HTMLElement {
+  return cover('A newer version runs in another tab', 'Nothing is lost. Reload this tab to go on with the newer version.', reloadButton());
 }
 
 export function openingCover(): HTMLElement {
@@ -12,8 +12,11 @@ export function openingCover(): HTMLElement {
 }
 
 export function failedCover(text: string): HTMLElement {
-  const reload = h('button', { class: 'button button-primary', type: 'button', on: { click: () => location.reload() } }, 'Reload');
-  return cover('The todos could not be opened', text, reload);
+  return cover('The todos could not be opened', text, reloadButton());
+}
+
+function reloadButton(): HTMLElement {
+  return h('button', { class: 'button button-primary', type: 'button', on: { click: () => location.reload() } }, 'Reload');
 }
 
 function cover(title: string, text: string, ...actions: HTMLElement[]): HTMLElement {
