@@ -338,3 +338,32 @@ test('an end while the user is switched fails what was held too', async () => {
   connection.end(new Closed('over'));
   for (const call of [read, switching, held]) await assert.rejects(call, Closed);
 });
+
+test('a worker that does not answer its own page for a minute is ended, and one that says it lives is not', async () => {
+  mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  try {
+    const { connection, worker, count } = setUp();
+    worker().open();
+    const endless = connection.call({ op: 'read', call: CALL });
+    const pings = () => worker().notices.filter(({ op }) => op === 'ping').length;
+    for (let turn = 0; turn < 20; turn++) {
+      mock.timers.tick(10_000);
+      worker().say({ type: 'pong' });
+    }
+    assert.deepEqual([count(), pings()], [1, 20]);
+    for (let turn = 0; turn < 2; turn++) {
+      mock.timers.tick(60_000);
+      assert.equal(count(), turn + 1);
+      mock.timers.tick(10_000);
+      assert.equal(count(), turn + 2);
+      worker().say({ type: 'hello' });
+      worker().answer('open', STATUS);
+    }
+    await assert.rejects(endless, (error) => error instanceof WorkerFailed && /did not answer for a minute/.test(error.message));
+    const before = pings();
+    mock.timers.tick(100_000);
+    assert.deepEqual([count(), pings()], [3, before], 'where nothing is asked nothing is watched');
+  } finally {
+    mock.timers.reset();
+  }
+});

@@ -1,5 +1,6 @@
 import { errorFromWire, LeaderLost, NotAllowed, type SeaworthyError, UserChanged, WorkerFailed } from './errors.js';
 import type { Answers, EngineEvent, Op, OpenRequest, Owner, PageMessage, RequestBody, RequestOf, Response, StatusMessage, WorkerMessage } from './messages.js';
+import { Watchdog } from './watchdog.js';
 
 /** What a connection needs of a worker. */
 export type WorkerPort = Pick<Worker, 'postMessage' | 'terminate' | 'addEventListener'>;
@@ -59,6 +60,11 @@ export class Connection {
   readonly #listener: ConnectionListener;
   readonly #waiting = new Map<number, Waiting>();
   readonly #received: string[] = [];
+  readonly #watchdog = new Watchdog({
+    isWaiting: () => this.#waiting.size > 0 || !this.#isOpen,
+    ping: () => this.#post({ op: 'ping' }),
+    silent: () => this.#crashed(this.#waiting.keys().next().value ?? null, 'it did not answer for a minute'),
+  });
   /** What is asked while one request has the worker to itself. */
   #held: Map<number, Waiting> | null = null;
   #quiet: (() => void) | undefined;
@@ -157,6 +163,7 @@ export class Connection {
   /** Ends the worker at once. Commits are in the file, so nothing is lost; what is unanswered waits for the next start. */
   stop(): void {
     clearTimeout(this.#hello);
+    this.#watchdog.stop();
     this.#worker?.terminate();
     this.#worker = null;
     this.#isOpen = false;
@@ -233,6 +240,7 @@ export class Connection {
 
   #post(message: PageMessage, transfer: Transferable[] = []): void {
     this.#worker?.postMessage(message, transfer);
+    if (this.#worker && 'id' in message) this.#watchdog.watch();
   }
 
   /** Sends what nobody has answered. A statement of an interactive transaction cannot be repeated: its transaction is gone. */
@@ -260,14 +268,15 @@ export class Connection {
     });
     worker.addEventListener('message', ({ data }: MessageEvent<WorkerMessage>) => {
       if (!current()) return;
+      this.#watchdog.heard();
       if (data.type === 'hello') {
         greeted = true;
         clearTimeout(this.#hello);
-      } else this.#receive(data);
+      } else if (data.type !== 'pong') this.#receive(data);
     });
   }
 
-  #receive(message: Exclude<WorkerMessage, { type: 'hello' }>): void {
+  #receive(message: Exclude<WorkerMessage, { type: 'hello' | 'pong' }>): void {
     switch (message.type) {
       case 'ok':
       case 'failed':

@@ -74,7 +74,9 @@ export type Notice =
   /** A port to the SharedWorker that brings the workers of tabs together. */
   | { readonly op: 'broker'; readonly port: MessagePort }
   /** Whether a person can see the page. */
-  | { readonly op: 'visible'; readonly visible: boolean };
+  | { readonly op: 'visible'; readonly visible: boolean }
+  /** The worker is asked whether it lives. */
+  | { readonly op: 'ping' };
 
 /** Everything that comes from the page. */
 export type PageMessage = Request | Notice;
@@ -181,6 +183,8 @@ export interface Answers {
 export type WorkerEvent =
   /** The worker's code runs. */
   | { readonly type: 'hello' }
+  /** It lives. */
+  | { readonly type: 'pong' }
   /** Who owns the database. */
   | { readonly type: 'owner'; readonly owner: Owner }
   /** The wasm instance is dead; the request with this number was running, if any was. The page starts another worker. */

@@ -67,6 +67,9 @@ export class Session {
       case 'broker':
         this.#broker = message.port;
         return;
+      case 'ping':
+        this.#post({ type: 'pong' });
+        return;
       case 'visible':
         this.#seen(message.visible);
         return;

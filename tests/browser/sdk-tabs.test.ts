@@ -82,6 +82,8 @@ inEveryBrowser('several tabs', (scenario) => {
     await writeMany(second);
     await second.until('some writes', () => (globalThis as unknown as { progress: Progress }).progress.written > 20);
     assert.equal(await owner(second), 'other-tab');
+    // Taking over fetches nothing.
+    await stage.server.stop();
     await first.close();
     await second.until('all writes', () => (globalThis as unknown as { progress: Progress }).progress.done);
     assert.deepEqual(await progress(second), { written: 300, failed: [], done: true });

@@ -20,6 +20,20 @@ fn a_repeated_request_gives_its_first_answer_and_has_no_second_effect() {
 }
 
 #[test]
+fn answers_to_pages_that_are_gone_are_dropped_with_the_next_write() {
+    let mut f = Fixture::new();
+    for request in ["gone.1", "alive.1", "gone.2", "alive.10"] {
+        let stamp = f.stamp();
+        f.store.write(request, stamp, &Call::batch([format!("INSERT INTO lists VALUES ('{request}', 'Home')")])).unwrap();
+    }
+    f.store.keep_pages(&["alive".to_owned()]).unwrap();
+    f.exec(&["UPDATE lists SET name = 'x'"]);
+    let stamp = f.stamp();
+    let mut kept = |request: &str| f.store.write(request, stamp, &Call::batch([] as [&str; 0])).unwrap().repeated;
+    assert_eq!(["gone.1", "alive.1", "gone.2", "alive.10"].map(&mut kept), [false, true, false, true]);
+}
+
+#[test]
 fn a_result_touches_no_table_and_the_checkpoint_behind_it_ends_the_write() {
     let mut f = Fixture::new();
     f.exec(&["INSERT INTO todos (id, title) VALUES ('a', 'A')"]);
