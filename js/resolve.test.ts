@@ -65,7 +65,7 @@ test('a resolver sees whole rows of the application, and what it returns is comm
     resolved.map(({ op, write, decisions }) => ({ op, write, decisions })),
     [{ op: 'resolve', write: '1', decisions: [decision] }],
   );
-  assert.match(resolved[0]?.request ?? '', /^[0-9a-f-]{36}$/, 'so that a lost answer is found again');
+  assert.match(resolved[0]?.request ?? '', /^[0-9a-f-]{36}\.\d+$/, 'so that a lost answer is found again');
 });
 
 test('a slow resolver is asked once, and holds up no other conflict', async () => {
