@@ -22,6 +22,8 @@ export type Hello = {
   cursor: Cursor | null,
   /** The application's schema version. */
   schema_version: number,
+  /** Confirmed transactions of which the server is to say whether it knows them. */
+  doubtful?: Array<TransactionId>,
 };
 
 /** Answers `hello`, and stands first in the answer to a `pull`. */
@@ -211,6 +213,8 @@ export type Pull = {
   wait_ms: number,
   /** The application's schema version. */
   schema_version: number,
+  /** Confirmed transactions of which the server is to say whether it knows them. */
+  doubtful?: Array<TransactionId>,
 };
 
 /** Rows of one table, part of the checkpoint that follows. */
@@ -233,6 +237,8 @@ export type Checkpoint = {
   cursor: Cursor,
   /** The `rows` before it are everything: what they do not name must go. */
   reset: boolean,
+  /** The first checkpoint after a question (`doubtful`): those of the named transactions that are in the log up to here. */
+  known?: Array<TransactionId>,
 };
 
 /** What went wrong. On a WebSocket the server closes after it. */

@@ -24,7 +24,7 @@ pub use principal::Principal;
 
 use crate::{EngineError, Millis, client::User};
 use opening::Stage;
-use seaworthy_protocol::{ClientFrame, Cursor, Position, ReplicaId, Sequence};
+use seaworthy_protocol::{ClientFrame, Cursor, Position, ReplicaId, Sequence, TransactionId};
 use std::collections::VecDeque;
 
 /// The server's state machine for one connection, or for one request. See the module.
@@ -40,6 +40,8 @@ pub struct Session {
     last_sequence: Sequence,
     /// Where the replica stands once it has applied what was sent.
     sent: Option<Cursor>,
+    /// What the replica asks about. The first read answers it.
+    doubtful: Vec<TransactionId>,
     /// Where we have read to; what lies between holds nothing for this user.
     read: Option<Cursor>,
     head: Position,
@@ -88,6 +90,7 @@ impl Session {
             admission: None,
             last_sequence: Sequence(0),
             sent: None,
+            doubtful: Vec::new(),
             read: None,
             head: Position(0),
             owed: None,

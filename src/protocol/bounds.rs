@@ -3,15 +3,18 @@
 //! Only what one frame can say about itself is judged here. Whether it may come now, and whether its
 //! sender may do it, is for the engine and the server.
 
-use crate::{ClientFrame, DecodeError, Outcome, Push, Results, Rows, Sequence, ServerFrame, Transaction, changeset, fingerprint, limits};
+use crate::{
+    Checkpoint, ClientFrame, DecodeError, Outcome, Push, Results, Rows, Sequence, ServerFrame, Transaction, TransactionId, changeset, fingerprint, limits,
+};
 use std::collections::HashSet;
 
 pub(crate) fn check_client(frame: &ClientFrame) -> Result<(), DecodeError> {
     match frame {
-        ClientFrame::Hello(hello) => check_token(&hello.token),
+        ClientFrame::Hello(hello) => check_token(&hello.token).and_then(|()| check_doubtful(&hello.doubtful)),
         ClientFrame::Token(renewal) => check_token(&renewal.token),
         ClientFrame::Push(push) => check_push(push),
-        ClientFrame::Pull(_) | ClientFrame::Ping(_) => Ok(()),
+        ClientFrame::Pull(pull) => check_doubtful(&pull.doubtful),
+        ClientFrame::Ping(_) => Ok(()),
     }
 }
 
@@ -19,6 +22,7 @@ pub(crate) fn check_server(frame: &ServerFrame) -> Result<(), DecodeError> {
     match frame {
         ServerFrame::Results(results) => check_results(results),
         ServerFrame::Rows(rows) => check_rows(rows),
+        ServerFrame::Checkpoint(Checkpoint { known: Some(known), .. }) => check_doubtful(known),
         ServerFrame::Welcome(_) | ServerFrame::Checkpoint(_) | ServerFrame::Error(_) | ServerFrame::Pong(_) => Ok(()),
     }
 }
@@ -29,6 +33,10 @@ fn at_most(what: &'static str, found: usize, limit: usize) -> Result<(), DecodeE
 
 fn check_token(token: &str) -> Result<(), DecodeError> {
     at_most("bytes of token", token.len(), limits::MAX_TOKEN_BYTES)
+}
+
+fn check_doubtful(ids: &[TransactionId]) -> Result<(), DecodeError> {
+    at_most("doubtful transactions", ids.len(), limits::MAX_DOUBTFUL)
 }
 
 fn check_push(push: &Push) -> Result<(), DecodeError> {

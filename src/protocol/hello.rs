@@ -3,7 +3,7 @@
 //! Both sides say their version before anything else, so that whoever is too old can be told. A token
 //! travels here or in a header, never in an address.
 
-use crate::{Cursor, Epoch, Position, ReplicaId, Sequence};
+use crate::{Cursor, Epoch, Position, ReplicaId, Sequence, TransactionId};
 use serde::{Deserialize, Serialize};
 
 /// Opens a WebSocket: who is there, and what it has.
@@ -21,6 +21,10 @@ pub struct Hello {
     /// The application's schema version.
     #[serde(default)]
     pub schema_version: u32,
+    /// Confirmed transactions of which the server is to say whether it knows them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(optional, as = "Option<Vec<TransactionId>>"))]
+    pub doubtful: Vec<TransactionId>,
 }
 
 /// Answers `hello`, and stands first in the answer to a `pull`.

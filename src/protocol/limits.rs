@@ -41,6 +41,8 @@ pub const MAX_CONFLICT_BYTES: usize = 256 * 1024;
 pub const TARGET_RESULTS_BYTES: usize = 4 * 1024 * 1024;
 /// Longest time a `pull` over fetch may be held open, in milliseconds.
 pub const MAX_PULL_WAIT_MS: u64 = 25_000;
+/// Most confirmed transactions that a client asks about at once.
+pub const MAX_DOUBTFUL: usize = 10_000;
 /// Longest bearer token, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// Largest position, sequence or duration: the largest integer that every JSON reader holds exactly.

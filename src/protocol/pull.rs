@@ -3,7 +3,7 @@
 //! They carry state, not history: a row as it is now, however often it changed. Rows mean nothing
 //! until their checkpoint has come, and are never shown before.
 
-use crate::{Cursor, ReplicaId, Value};
+use crate::{Cursor, ReplicaId, TransactionId, Value};
 use serde::{Deserialize, Serialize};
 
 /// Over fetch only: asks for the next checkpoint.
@@ -22,6 +22,10 @@ pub struct Pull {
     /// The application's schema version.
     #[serde(default)]
     pub schema_version: u32,
+    /// Confirmed transactions of which the server is to say whether it knows them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(optional, as = "Option<Vec<TransactionId>>"))]
+    pub doubtful: Vec<TransactionId>,
 }
 
 /// Rows of one table, part of the checkpoint that follows.
@@ -48,4 +52,20 @@ pub struct Checkpoint {
     pub cursor: Cursor,
     /// The `rows` before it are everything: what they do not name must go.
     pub reset: bool,
+    /// The first checkpoint after a question (`doubtful`): those of the named transactions that are in the log up to here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub known: Option<Vec<TransactionId>>,
+}
+
+impl Checkpoint {
+    /// A checkpoint after rows that are news.
+    pub fn at(cursor: Cursor) -> Self {
+        Self { cursor, reset: false, known: None }
+    }
+
+    /// A checkpoint after rows that are everything.
+    pub fn resetting(cursor: Cursor) -> Self {
+        Self { cursor, reset: true, known: None }
+    }
 }

@@ -133,8 +133,8 @@ impl Drive {
                 };
                 self.answers.push(decide.boxed());
             }
-            Output::Pull { principal, cursor, .. } => {
-                self.answers.push(async move { Input::Pulled(answer(storage.pull(principal, cursor).await)) }.boxed());
+            Output::Pull { principal, cursor, doubtful, .. } => {
+                self.answers.push(async move { Input::Pulled(answer(storage.pull(principal, cursor, doubtful).await)) }.boxed());
             }
             Output::Send(frame) => self.outgoing.push_back(frame),
             Output::Close => self.closed = true,

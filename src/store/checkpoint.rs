@@ -9,6 +9,7 @@ use crate::{StoreError, apply, kept, query, rebase, store::Store, touch, trigger
 use seaworthy_fault::{Point, point};
 use seaworthy_protocol::{Checkpoint, Rows, Sequence, TransactionId, Value};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 /// What a checkpoint brought to an end.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,7 +24,7 @@ pub struct Applied {
 
 impl Store {
     /// Applies a checkpoint, and ends every entry whose outcome stands at or before it. No reader sees a
-    /// part of it. It never fails on a constraint of the application's. `now_ms` is what the application may show as
+    /// part of it. Where it says what the server knows of the doubtful writes ([`Store::replica`]), the others are rejected as lost. It never fails on a constraint of the application's. `now_ms` is what the application may show as
     /// the time of the last synchronisation.
     pub fn apply(&mut self, rows: &[Rows], checkpoint: &Checkpoint, now_ms: i64) -> Result<Applied, StoreError> {
         self.refuse_open()?;
@@ -33,6 +34,7 @@ impl Store {
         self.unindexed.clear();
         self.outbox = done.outbox;
         self.identity = done.identity;
+        self.doubtful = done.doubtful;
         self.changed.extend(done.changed);
         Ok(done.applied)
     }
@@ -86,6 +88,7 @@ struct Done {
     applied: Applied,
     outbox: Outbox,
     identity: crate::identity::Identity,
+    doubtful: Arc<[TransactionId]>,
     changed: BTreeSet<String>,
 }
 
@@ -103,8 +106,10 @@ fn apply_in_transaction(store: &Store, batches: &[Batch<'_>], checkpoint: &Check
             kept_through = kept_through.max(ending.sequence);
         }
     }
-    if checkpoint.reset {
-        applied.rejected.extend(kept::list_lost(conn)?);
+    let mut doubtful = store.doubtful.clone();
+    if let Some(known) = &checkpoint.known {
+        applied.rejected.extend(kept::answered(conn, &doubtful, known, checkpoint)?);
+        doubtful = kept::doubtful(conn)?;
     }
     point(Point::StoreApplyEnded);
     let mut identity = store.identity.clone();
@@ -117,7 +122,7 @@ fn apply_in_transaction(store: &Store, batches: &[Batch<'_>], checkpoint: &Check
     let outbox = store.outbox.after(conn, endings.len())?;
     let mut changed: BTreeSet<String> = batches.iter().filter(|batch| !batch.edits.is_empty()).map(|batch| batch.table.name.clone()).collect();
     changed.extend(rebased.changed);
-    Ok(Done { applied, outbox, identity, changed })
+    Ok(Done { applied, outbox, identity, doubtful, changed })
 }
 
 /// Takes an entry that is no longer shown out of the outbox.

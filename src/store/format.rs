@@ -77,14 +77,15 @@ pub(crate) const MIGRATIONS: &[&str] = &[
         sequence INTEGER NOT NULL,
         position INTEGER NOT NULL,
         id BLOB NOT NULL,
+        doubtful INTEGER NOT NULL DEFAULT 0,
         columns TEXT NOT NULL,
         seen BLOB NOT NULL,
         after TEXT,
         whole TEXT,
         committed_at_ms INTEGER NOT NULL,
-        bytes_before INTEGER NOT NULL,
-        lost INTEGER NOT NULL DEFAULT 0
+        bytes_before INTEGER NOT NULL
     );
+    CREATE INDEX seaworthy_kept_doubtful ON seaworthy_kept (id) WHERE doubtful;
     CREATE TABLE seaworthy_users (
         place TEXT NOT NULL PRIMARY KEY,
         pending INTEGER NOT NULL,

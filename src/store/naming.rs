@@ -35,11 +35,16 @@ impl Store {
     /// Lets go of confirmed writes that the server cannot forget any more.
     pub fn release(&mut self, through: Position) -> Result<(), StoreError> {
         self.refuse_open()?;
-        kept::release(&self.conn, through)
+        let transaction = self.conn.unchecked_transaction()?;
+        kept::release(&transaction, through)?;
+        let doubtful = kept::doubtful(&transaction)?;
+        transaction.commit()?;
+        self.doubtful = doubtful;
+        Ok(())
     }
 
     /// The server has no record of what it decided after a sequence: entries are undecided again, and what was
-    /// confirmed is marked as lost.
+    /// confirmed is doubtful.
     pub fn forget_outcomes(&mut self, after: Sequence) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE seaworthy_outbox SET position = NULL, reject_code = NULL, reject_message = NULL, reject_data = NULL
             WHERE sequence > ?1 AND position IS NOT NULL";
@@ -47,12 +52,12 @@ impl Store {
         let identity = Identity { kept_through: self.identity.kept_through.min(after), ..self.identity.clone() };
         let transaction = self.conn.unchecked_transaction()?;
         transaction.prepare_cached(SQL)?.execute([after.0 as i64])?;
-        kept::mark_lost(&transaction, after)?;
+        kept::doubt(&transaction, after)?;
         identity.save(&transaction)?;
-        let outbox = self.outbox.renewed(&transaction)?;
+        let (outbox, doubtful) = (self.outbox.renewed(&transaction)?, kept::doubtful(&transaction)?);
         transaction.commit()?;
         point(Point::StoreForgetAfterCommit);
-        (self.outbox, self.identity) = (outbox, identity);
+        (self.outbox, self.doubtful, self.identity) = (outbox, doubtful, identity);
         Ok(())
     }
 
@@ -67,12 +72,12 @@ impl Store {
         kept::renamed(&transaction)?;
         rejected::renamed(&transaction)?;
         identity.save(&transaction)?;
-        let (outbox, unindexed) = (self.outbox.renewed(&transaction)?, Unindexed::load(&transaction)?);
+        let (outbox, unindexed, doubtful) = (self.outbox.renewed(&transaction)?, Unindexed::load(&transaction)?, kept::doubtful(&transaction)?);
         point(Point::StoreIdentityBeforeCommit);
         transaction.commit()?;
         point(Point::StoreIdentityAfterCommit);
         self.last_sequence = last;
-        (self.outbox, self.unindexed, self.identity) = (outbox, unindexed, identity);
+        (self.outbox, self.unindexed, self.doubtful, self.identity) = (outbox, unindexed, doubtful, identity);
         Ok(())
     }
 

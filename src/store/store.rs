@@ -9,13 +9,14 @@ use crate::query::Queries;
 use crate::table::{Table, uniques_of};
 use crate::transaction::Open;
 use crate::trigger::Triggers;
-use crate::{Schema, StoreError, format, request};
+use crate::{Schema, StoreError, format, kept, request};
 use rusqlite::{Connection, params};
 use seaworthy_engine::client::ReplicaState;
 use seaworthy_fault::{Point, point};
-use seaworthy_protocol::{Outcome, ReplicaId, Sequence, Transaction, TransactionResult};
+use seaworthy_protocol::{Outcome, ReplicaId, Sequence, Transaction, TransactionId, TransactionResult};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A replica's database. It owns the only connection.
 pub struct Store {
@@ -29,6 +30,8 @@ pub struct Store {
     pub(crate) identity: Identity,
     pub(crate) outbox: Outbox,
     pub(crate) unindexed: Unindexed,
+    /// See [`kept`].
+    pub(crate) doubtful: Arc<[TransactionId]>,
     pub(crate) last_sequence: Sequence,
     /// Requests whose answers the page has; dropped with the next write.
     pub(crate) acknowledged: Vec<String>,
@@ -69,6 +72,7 @@ impl Store {
             identity,
             outbox,
             unindexed: Unindexed::load(&conn)?,
+            doubtful: kept::doubtful(&conn)?,
             acknowledged: Vec::new(),
             changed: BTreeSet::new(),
             conn,
@@ -113,6 +117,7 @@ impl Store {
             awaiting_checkpoint: self.outbox.awaiting,
             anonymous: self.identity.anonymous,
             kept_through: self.identity.kept_through,
+            doubtful: self.doubtful.clone(),
             schema_version: self.schema_version,
         }
     }

@@ -101,9 +101,17 @@ impl Fixture {
     }
 
     pub fn checkpoint_at(&mut self, position: u64, rows: &[Rows], reset: bool) -> Applied {
-        self.position = position;
-        let cursor = Cursor { position: Position(position), incarnation: Incarnation([9; 16]) };
-        self.store.apply(rows, &Checkpoint { cursor, reset }, 1234).unwrap()
+        self.apply(rows, &Checkpoint { reset, ..at(position) })
+    }
+
+    /// A checkpoint that says which of the doubtful writes the server knows.
+    pub fn answer_at(&mut self, position: u64, rows: &[Rows], reset: bool, known: &[TransactionId]) -> Applied {
+        self.apply(rows, &Checkpoint { cursor: at(position).cursor, reset, known: Some(known.to_vec()) })
+    }
+
+    fn apply(&mut self, rows: &[Rows], checkpoint: &Checkpoint) -> Applied {
+        self.position = checkpoint.cursor.position.0;
+        self.store.apply(rows, checkpoint, 1234).unwrap()
     }
 
     /// The server decides one pushed transaction at the next position.
@@ -111,6 +119,10 @@ impl Fixture {
         let outcome = outcome(Position(self.position + 1));
         self.store.record(&[TransactionResult { sequence: Sequence(sequence), outcome }]).unwrap();
     }
+}
+
+fn at(position: u64) -> Checkpoint {
+    Checkpoint::at(Cursor { position: Position(position), incarnation: Incarnation([9; 16]) })
 }
 
 pub fn open(conn: Connection, schema: &str) -> Result<Store, StoreError> {

@@ -21,26 +21,42 @@ fn a_confirmed_write_that_the_server_has_lost_is_listed_when_its_row_goes_and_ca
     let mut f = open();
     let ids = ["a", "b", "c"].map(|id| confirm(&mut f, id));
     f.exec(&["INSERT INTO todos (id, title) VALUES ('d', 'd')"]);
+    assert!(f.store.replica().doubtful.is_empty());
     f.store.forget_outcomes(Sequence(1)).unwrap();
     assert_eq!(f.store.fate(ids[1]).unwrap(), Fate::Confirmed, "its row is still shown");
-    assert_eq!(f.store.replica().kept_through, Sequence(1));
+    let doubts = |f: &Fixture| (f.store.replica().kept_through, f.store.replica().doubtful.to_vec());
+    assert_eq!(doubts(&f), (Sequence(1), ids[1..].to_vec()));
     f.store.close().unwrap();
 
     let mut f = open();
-    let unrelated = f.checkpoint_at(4, &[], false);
-    assert!(unrelated.rejected.is_empty());
+    assert_eq!(doubts(&f), (Sequence(1), ids[1..].to_vec()), "it is asked again after a restart");
+    assert!(f.checkpoint_at(4, &[], false).rejected.is_empty(), "no answer");
     let rows = f.todos(&[("a", "a")], &[]);
-    let ended = f.checkpoint_at(2, &[rows], true);
+    let ended = f.answer_at(2, &[rows], true, &[ids[0], TransactionId([9; 16])]);
     let lost: Vec<_> = ended.rejected.iter().map(|write| (write.code.as_str(), write.id, lines(&write.changes))).collect();
     let expected = [(ids[1], "b"), (ids[2], "c")].map(|(id, key)| (LOST_BY_RESTORE, id, vec![format!("insert todos {key}")]));
     assert_eq!(lost, expected);
     assert_eq!((f.titles(), f.store.rejected().unwrap()), (vec!["a=a".to_owned(), "d=d".to_owned()], ended.rejected));
     assert!(matches!(f.store.fate(ids[2]).unwrap(), Fate::Rejected { .. }));
     assert_eq!(f.store.fate(ids[0]).unwrap(), Fate::Confirmed);
+    assert_eq!(doubts(&f).1, []);
     let stamp = f.stamp();
     f.store.retry(&request(stamp), ids[1], stamp, &[]).unwrap();
     assert_eq!(f.titles(), ["a=a", "b=b", "d=d"]);
-    assert!(f.checkpoint_at(3, &[], true).rejected.is_empty(), "they are listed once");
+    assert!(f.answer_at(3, &[], true, &[]).rejected.is_empty(), "they are listed once");
+}
+
+#[test]
+fn a_write_that_the_server_knows_although_it_has_no_record_of_this_replica_is_not_lost_and_can_be_lost_later() {
+    let mut f = Fixture::new();
+    let ids = ["a", "b"].map(|id| confirm(&mut f, id));
+    f.store.forget_outcomes(Sequence(0)).unwrap();
+    let rows = f.todos(&[("a", "a"), ("b", "b")], &[]);
+    assert!(f.answer_at(2, &[rows], true, &ids).rejected.is_empty());
+    assert_eq!((f.titles(), f.store.fate(ids[1]).unwrap()), (vec!["a=a".to_owned(), "b=b".to_owned()], Fate::Confirmed));
+    let rows = f.todos(&[("a", "a")], &[]);
+    let ended = f.answer_at(1, &[rows], true, &ids[..1]);
+    assert_eq!(ended.rejected.iter().map(|write| write.id).collect::<Vec<_>>(), [ids[1]], "restored once more");
 }
 
 #[test]
@@ -52,20 +68,23 @@ fn what_the_server_has_rejected_or_announced_as_durable_cannot_be_lost() {
     f.checkpoint(&[]);
     f.store.release(Position(1)).unwrap();
     f.store.forget_outcomes(Sequence(0)).unwrap();
-    f.store.release(Position(9)).unwrap();
-    let ended = f.checkpoint_at(1, &[], true);
-    assert_eq!(ended.rejected.iter().map(|write| write.id).collect::<Vec<_>>(), [ids[1]], "and what is lost is not released");
+    assert_eq!(*f.store.replica().doubtful, ids[1..]);
+    f.answer_at(7, &[], true, &ids[1..]);
+    f.store.release(Position(6)).unwrap();
+    assert_eq!(*f.store.replica().doubtful, ids[1..], "in the new history it may stand as far as 7");
+    f.store.release(Position(7)).unwrap();
+    assert!(f.store.replica().doubtful.is_empty());
+    assert!(f.answer_at(1, &[], true, &[]).rejected.is_empty());
 }
 
 #[test]
-fn a_new_name_keeps_what_is_marked_as_lost_until_it_is_listed() {
+fn under_a_new_name_all_that_is_kept_is_doubtful() {
     let mut f = Fixture::new();
     let ids = ["a", "b"].map(|id| confirm(&mut f, id));
     f.store.forget_outcomes(Sequence(1)).unwrap();
     f.store.new_identity(ReplicaId([8; 16])).unwrap();
-    assert_eq!(f.store.replica().kept_through, Sequence(0));
-    f.store.forget_outcomes(Sequence(0)).unwrap();
-    let ended = f.checkpoint_at(1, &[], true);
+    assert_eq!((f.store.replica().kept_through, &*f.store.replica().doubtful), (Sequence(0), &ids[..]));
+    let ended = f.answer_at(2, &[], false, &ids[..1]);
     assert_eq!(ended.rejected.iter().map(|write| write.id).collect::<Vec<_>>(), [ids[1]]);
 }
 
@@ -80,6 +99,6 @@ fn what_is_kept_is_bounded_in_bytes_and_the_newest_stays() {
         last = receipt.id;
     }
     f.store.forget_outcomes(Sequence(0)).unwrap();
-    let lost: Vec<_> = f.checkpoint_at(1, &[], true).rejected.iter().map(|write| write.id).collect();
+    let lost: Vec<_> = f.answer_at(1, &[], true, &[]).rejected.iter().map(|write| write.id).collect();
     assert_eq!((lost.len(), lost.last().copied()), (4, last), "32 MiB hold four of 8 MB");
 }

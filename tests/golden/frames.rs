@@ -44,17 +44,21 @@ const CURSOR: Cursor = Cursor { position: Position(42), incarnation: Incarnation
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl";
 
 fn client_samples() -> Vec<(&'static str, ClientFrame)> {
-    let hello = Hello { protocol: 1, token: TOKEN.into(), replica: REPLICA, cursor: None, schema_version: 0 };
-    let pull = Pull { protocol: 1, replica: REPLICA, cursor: None, wait_ms: 0, schema_version: 0 };
+    let hello = Hello { protocol: 1, token: TOKEN.into(), replica: REPLICA, cursor: None, schema_version: 0, doubtful: Vec::new() };
+    let pull = Pull { protocol: 1, replica: REPLICA, cursor: None, wait_ms: 0, schema_version: 0, doubtful: Vec::new() };
     vec![
         ("hello_first", ClientFrame::Hello(hello.clone())),
-        ("hello", ClientFrame::Hello(Hello { cursor: Some(CURSOR), schema_version: 3, ..hello })),
+        ("hello", ClientFrame::Hello(Hello { cursor: Some(CURSOR), schema_version: 3, doubtful: ids(), ..hello })),
         ("push", ClientFrame::Push(Push { replica: REPLICA, transactions: vec![first_transaction(), second_transaction()] })),
         ("pull_first", ClientFrame::Pull(pull.clone())),
-        ("pull", ClientFrame::Pull(Pull { cursor: Some(CURSOR), wait_ms: 20_000, schema_version: 3, ..pull })),
+        ("pull", ClientFrame::Pull(Pull { cursor: Some(CURSOR), wait_ms: 20_000, schema_version: 3, doubtful: ids(), ..pull })),
         ("token", ClientFrame::Token(TokenRenewal { token: TOKEN.into() })),
         ("ping", ClientFrame::Ping(Ping {})),
     ]
+}
+
+fn ids() -> Vec<TransactionId> {
+    vec![TransactionId([0x33; 16]), TransactionId([0x44; 16])]
 }
 
 fn first_transaction() -> Transaction {
@@ -105,8 +109,8 @@ fn server_samples() -> Vec<(&'static str, ServerFrame)> {
         ("welcome", ServerFrame::Welcome(welcome)),
         ("results", ServerFrame::Results(Results { results: outcomes() })),
         ("rows", ServerFrame::Rows(rows())),
-        ("checkpoint", ServerFrame::Checkpoint(Checkpoint { cursor: CURSOR, reset: false })),
-        ("checkpoint_reset", ServerFrame::Checkpoint(Checkpoint { cursor: CURSOR, reset: true })),
+        ("checkpoint", ServerFrame::Checkpoint(Checkpoint { known: Some(ids()), ..Checkpoint::at(CURSOR) })),
+        ("checkpoint_reset", ServerFrame::Checkpoint(Checkpoint::resetting(CURSOR))),
         ("error", ServerFrame::Error(ErrorFrame::new(ErrorCode::Unauthorized, "the token has expired: sign in again"))),
         ("error_retry", ServerFrame::Error(ErrorFrame::new(ErrorCode::Unavailable, "the server is stopping: try again"))),
         ("pong", ServerFrame::Pong(Pong {})),

@@ -10,7 +10,8 @@ use seaworthy_engine::Millis;
 use seaworthy_engine::client::{FetchError, User};
 use seaworthy_engine::session::{Identity, Input, Output, Principal, Session};
 use seaworthy_protocol::{
-    Cursor, Epoch, ErrorCode, ErrorFrame, Format, Incarnation, Position, Push, ReplicaId, Rows, ServerFrame, decode_client, encode_server, encode_server_frames,
+    Cursor, Epoch, ErrorCode, ErrorFrame, Format, Incarnation, Position, Push, ReplicaId, Rows, ServerFrame, TransactionId, decode_client, encode_server,
+    encode_server_frames,
 };
 use seaworthy_server::storage::{Fresh, Location, SqliteCore};
 use std::{collections::BTreeMap, sync::Arc};
@@ -24,7 +25,7 @@ pub struct Peer(pub u64);
 pub enum Work {
     Admit { replica: ReplicaId, user: User },
     Decide { principal: Principal, push: Push },
-    Pull { principal: Principal, cursor: Option<Cursor> },
+    Pull { principal: Principal, cursor: Option<Cursor>, doubtful: Vec<TransactionId> },
 }
 
 pub struct Server {
@@ -233,7 +234,7 @@ impl World {
             }
             Output::Admit { replica, user } => self.queue.at(soon, work(Work::Admit { replica, user })),
             Output::Decide { principal, push } => self.queue.at(soon, work(Work::Decide { principal, push })),
-            Output::Pull { principal, cursor, .. } => self.queue.at(soon, work(Work::Pull { principal, cursor })),
+            Output::Pull { principal, cursor, doubtful, .. } => self.queue.at(soon, work(Work::Pull { principal, cursor, doubtful })),
             Output::Send(frame) => self.send_to(peer, frame)?,
             Output::Close => self.close_slot(peer),
             Output::WakeAt(at) => {
@@ -297,7 +298,7 @@ impl World {
         let done = self.storage(|core| match &work {
             Work::Admit { replica, user } => Input::Admitted(core.admit(user, *replica, now_ms).map_err(|error| error.to_frame())),
             Work::Decide { principal, push } => Input::Decided(core.decide(principal, push, now_ms).map_err(|error| error.to_frame())),
-            Work::Pull { principal, cursor } => Input::Pulled(core.pull(principal, *cursor).map_err(|error| error.to_frame())),
+            Work::Pull { principal, cursor, doubtful } => Input::Pulled(core.pull(principal, *cursor, doubtful).map_err(|error| error.to_frame())),
         });
         let Some(input) = done else { return Ok(()) };
         let failed = matches!(&input, Input::Admitted(Err(error)) | Input::Decided(Err(error)) | Input::Pulled(Err(error)) if error.code == "unavailable");

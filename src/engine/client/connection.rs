@@ -5,7 +5,7 @@ use super::storage::Work;
 use super::timing::TOKEN_TIMEOUT_MS;
 use super::{Client, Connection, FetchLink, Mode, Output, Source, StatusError, User, timing};
 use crate::Millis;
-use seaworthy_protocol::{ErrorCode, ErrorFrame, Sequence, ServerFrame, Welcome, limits};
+use seaworthy_protocol::{ErrorCode, ErrorFrame, ServerFrame, Welcome, limits};
 
 impl Client {
     pub(super) fn set_wanted(&mut self, now: Millis, wanted: bool) {
@@ -102,12 +102,18 @@ impl Client {
 
     /// Leaves the transport and waits for the next try.
     pub(super) fn lose(&mut self, now: Millis, error: StatusError, retry_after_ms: u64) {
-        self.disconnect();
         // A captive portal also refuses WebSockets: the more telling reason stays.
         let masked = error.code == "network" && self.error.as_ref().is_some_and(|known| known.code == "not_seaworthy");
         if !masked {
             self.error = Some(error);
         }
+        self.begin_again(now, retry_after_ms);
+    }
+
+    /// The same where nothing has failed: the next `hello` says who we are now and asks what we ask now. Waiting keeps a
+    /// server that brings this about each time from being stormed.
+    pub(super) fn begin_again(&mut self, now: Millis, retry_after_ms: u64) {
+        self.disconnect();
         let wait = self.backoff.fail(&mut self.random, retry_after_ms);
         self.mode = Mode::Waiting { until: now + wait };
     }
@@ -152,10 +158,7 @@ impl Client {
         } else if self.replica.is_ahead_of(welcome.last_sequence) {
             self.forget_outcomes(welcome.last_sequence, None);
         }
-        // Behind what was forgotten: that is no longer to be released.
-        if self.replica.kept_through > Sequence(0) {
-            self.emit(Output::Release { through: welcome.durable_through });
-        }
+        self.collected.durable_through = Some(welcome.durable_through);
     }
 
     fn refused(&mut self, now: Millis, source: Source, error: ErrorFrame) {

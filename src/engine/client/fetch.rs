@@ -60,6 +60,7 @@ impl Client {
             cursor: self.replica.cursor,
             wait_ms,
             schema_version: self.replica.schema_version,
+            doubtful: self.doubtful(),
         });
         if let Some(id) = self.fetch(now, frame)
             && let Mode::Fetch(link) = &mut self.mode

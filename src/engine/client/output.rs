@@ -50,12 +50,13 @@ pub enum Output {
     /// Persist outcomes. Touches no synced table. Answered by [`Input::Stored`].
     Record(Vec<TransactionResult>),
     /// The server has no record of what it decided after this sequence: it was restored, or is another one. Make those entries
-    /// undecided again, and list those that are kept as lost with the next checkpoint that resets. Answered by [`Input::Stored`].
+    /// undecided again, and those that are kept doubtful. Answered by [`Input::Stored`].
     ForgetOutcomes {
         /// The last sequence whose outcome stands.
         after: Sequence,
     },
-    /// Apply a checkpoint in one transaction, and end every entry with an outcome at or before it. Answered by [`Input::Stored`].
+    /// Apply a checkpoint in one transaction, and end every entry with an outcome at or before it. Where it says what is
+    /// `known`, what is doubtful and not among it is lost. Answered by [`Input::Stored`].
     Apply {
         /// The rows since the last checkpoint, or all of them when it resets.
         rows: Vec<Rows>,

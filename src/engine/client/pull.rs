@@ -4,7 +4,7 @@ use super::storage::Work;
 use super::timing::MAX_COLLECTED_BYTES;
 use super::{Client, Output, Source, StatusError};
 use crate::Millis;
-use seaworthy_protocol::{Checkpoint, Rows, Value};
+use seaworthy_protocol::{Checkpoint, Position, Rows, TransactionId, Value};
 
 #[derive(Debug, Default)]
 pub(super) struct Collected {
@@ -12,6 +12,8 @@ pub(super) struct Collected {
     bytes: usize,
     /// Whether a checkpoint of this connection was applied, so that the cursor is of the server's present history.
     pub(super) synced: bool,
+    /// What the server has announced, until a checkpoint shows that it speaks of the history that we follow.
+    pub(super) durable_through: Option<Position>,
 }
 
 impl Collected {
@@ -35,14 +37,33 @@ impl Client {
         self.collected.rows.push(rows);
     }
 
-    pub(super) fn reach(&mut self, now: Millis, source: Source, checkpoint: Checkpoint) {
+    /// What the server is asked about: its first checkpoint of a connection answers.
+    pub(super) fn doubtful(&self) -> Vec<TransactionId> {
+        if self.collected.synced { Vec::new() } else { self.replica.doubtful.to_vec() }
+    }
+
+    pub(super) fn reach(&mut self, now: Millis, source: Source, mut checkpoint: Checkpoint) {
         let back = self.replica.cursor.is_some_and(|cursor| checkpoint.cursor.position < cursor.position);
-        if back && !checkpoint.reset {
+        let asked = !self.collected.synced;
+        checkpoint.known = checkpoint.known.filter(|_| asked);
+        let unanswered = checkpoint.known.is_none() && !self.replica.doubtful.is_empty();
+        if (back && !checkpoint.reset) || (unanswered && asked) {
             return self.violated(now, source);
+        }
+        if unanswered && checkpoint.reset {
+            // Another history, met on the connection that we had: over fetch a server can be restored between two pulls.
+            return self.begin_again(now, 0);
         }
         let rows = std::mem::take(&mut self.collected.rows);
         self.collected.forget_rows();
         self.ask_storage(Work::Apply, Output::Apply { rows, checkpoint });
+    }
+
+    /// Lets go of what the server cannot forget any more.
+    pub(super) fn release(&mut self) {
+        if let Some(through) = self.collected.durable_through.take().filter(|_| self.replica.keeps()) {
+            self.emit(Output::Release { through });
+        }
     }
 }
 

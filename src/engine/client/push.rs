@@ -161,10 +161,13 @@ impl Client {
         self.ask_storage(Work::Forget { expected }, Output::ForgetOutcomes { after });
     }
 
-    /// What the server has forgotten is undecided again, where we still hold it.
-    pub(super) fn forgotten(&mut self, expected: Option<Sequence>) {
+    /// What the server has forgotten is undecided again, where we still hold it. About what is confirmed it is asked,
+    /// before a checkpoint can take rows away.
+    pub(super) fn forgotten(&mut self, now: Millis, expected: Option<Sequence>) {
         if expected.is_some_and(|expected| expected < self.replica.first_undecided) {
             self.take_new_identity();
+        } else if !self.replica.doubtful.is_empty() {
+            self.begin_again(now, 0);
         }
     }
 

@@ -1,6 +1,7 @@
 //! What the engine knows of the database that it synchronises.
 
-use seaworthy_protocol::{Cursor, ReplicaId, Sequence};
+use seaworthy_protocol::{Cursor, ReplicaId, Sequence, TransactionId};
+use std::sync::Arc;
 
 /// The user that a replica belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct ReplicaState {
     pub awaiting_checkpoint: bool,
     /// The highest confirmed sequence that is kept in case the server forgets it; 0 if none.
     pub kept_through: Sequence,
+    /// Those that are kept of which no sequence tells whether the server still knows them, oldest first.
+    pub doubtful: Arc<[TransactionId]>,
 }
 
 impl ReplicaState {
@@ -43,6 +46,11 @@ impl ReplicaState {
     /// Whether it holds writes of somebody who was not signed in, which nobody has adopted.
     pub(super) fn is_unclaimed(&self) -> bool {
         self.user.is_none() && self.anonymous && self.has_undecided()
+    }
+
+    /// Whether confirmed writes are kept in case the server forgets them.
+    pub(super) fn keeps(&self) -> bool {
+        self.kept_through > Sequence(0) || !self.doubtful.is_empty()
     }
 
     /// Whether a server that has decided no more than `last` has forgotten what it told us.

@@ -57,6 +57,7 @@ impl Client {
             replica: self.replica.replica,
             cursor: self.replica.cursor,
             schema_version: self.replica.schema_version,
+            doubtful: self.doubtful(),
         };
         self.emit(Output::Send(ClientFrame::Hello(hello)));
         if let Some(socket) = self.socket_mut() {

@@ -65,8 +65,7 @@ impl Client {
     }
 
     pub(super) fn settle(&mut self, cursor: Cursor, tail: Tail) {
-        let checkpoint = Checkpoint { cursor, reset: false };
-        self.ask_storage(Work::Settle { tail }, Output::Apply { rows: Vec::new(), checkpoint });
+        self.ask_storage(Work::Settle { tail }, Output::Apply { rows: Vec::new(), checkpoint: Checkpoint::at(cursor) });
     }
 
     pub(super) fn stored(&mut self, now: Millis, replica: ReplicaState) {
@@ -79,14 +78,12 @@ impl Client {
             Some(Work::Apply) => {
                 self.collected.synced = true;
                 self.backoff.reset();
+                self.release();
             }
-            Some(Work::Forget { expected }) => self.forgotten(expected),
+            Some(Work::Forget { expected }) => self.forgotten(now, expected),
             Some(Work::NewIdentity) => {
-                // The next `hello` carries the new name. Waiting keeps a server that refuses every name from being stormed.
                 self.push = Push::default();
-                self.disconnect();
-                let wait = self.backoff.fail(&mut self.random, 0);
-                self.mode = Mode::Waiting { until: now + wait };
+                self.begin_again(now, 0);
             }
         }
     }

@@ -4,6 +4,7 @@ mod arbitrary;
 mod auth;
 mod connecting;
 mod fetching;
+mod keeping;
 mod networks;
 mod pulling;
 mod pushing;

@@ -28,8 +28,12 @@ pub(super) enum Opening {
 impl Session {
     pub(super) fn take_first(&mut self, now: Millis, frame: ClientFrame) {
         match (frame, self.request.as_ref().map(|request| request.token.clone())) {
-            (ClientFrame::Hello(hello), None) => self.begin(hello.protocol, hello.token, hello.replica, hello.cursor, Opening::Stream),
+            (ClientFrame::Hello(hello), None) => {
+                self.doubtful = hello.doubtful;
+                self.begin(hello.protocol, hello.token, hello.replica, hello.cursor, Opening::Stream);
+            }
             (ClientFrame::Pull(pull), Some(token)) => {
+                self.doubtful = pull.doubtful;
                 let wait_ms = pull.wait_ms.min(limits::MAX_PULL_WAIT_MS);
                 if let Some(request) = &mut self.request {
                     (request.pulls, request.wait_until) = (true, now + wait_ms);

@@ -2,7 +2,7 @@
 
 use super::Principal;
 use crate::{Millis, client::User};
-use seaworthy_protocol::{Cursor, Push, ReplicaId, ServerFrame};
+use seaworthy_protocol::{Cursor, Push, ReplicaId, ServerFrame, TransactionId};
 
 #[cfg(doc)]
 use super::Input;
@@ -29,7 +29,8 @@ pub enum Output {
         /// The transactions.
         push: Push,
     },
-    /// Read what the user's buckets gained since `cursor`, up to the head. Answered by [`Input::Pulled`].
+    /// Read what the user's buckets gained since `cursor`, up to the head, and which of `doubtful` the log has there.
+    /// Answered by [`Input::Pulled`].
     Pull {
         /// Whose token it is.
         principal: Principal,
@@ -37,6 +38,8 @@ pub enum Output {
         replica: ReplicaId,
         /// Where it stands.
         cursor: Option<Cursor>,
+        /// Transactions of this user. The checkpoint says in `known` which are in the log; it leaves it out where there are none.
+        doubtful: Vec<TransactionId>,
     },
     /// Send a frame.
     Send(ServerFrame),

@@ -89,7 +89,8 @@ impl Session {
     pub(super) fn pull(&mut self) {
         let Some(principal) = self.principal.clone() else { return };
         self.pulling = true;
-        self.emit(Output::Pull { principal, replica: self.replica, cursor: self.read });
+        let doubtful = std::mem::take(&mut self.doubtful);
+        self.emit(Output::Pull { principal, replica: self.replica, cursor: self.read, doubtful });
     }
 
     pub(super) fn pulled(&mut self, answer: Result<Pulled, ErrorFrame>) {
@@ -100,7 +101,7 @@ impl Session {
         };
         self.read = Some(checkpoint.cursor);
         self.head = self.head.max(checkpoint.cursor.position);
-        if rows.is_empty() && !checkpoint.reset && self.owed.is_none() {
+        if rows.is_empty() && !checkpoint.reset && checkpoint.known.is_none() && self.owed.is_none() {
             return;
         }
         for rows in rows {
@@ -112,7 +113,7 @@ impl Session {
     /// Tells the replica that it has everything up to where we have read.
     pub(super) fn send_reached(&mut self) {
         if let Some(cursor) = self.read {
-            self.send_checkpoint(Checkpoint { cursor, reset: false });
+            self.send_checkpoint(Checkpoint::at(cursor));
         }
     }
 

@@ -107,24 +107,30 @@ fn push() -> impl Strategy<Value = Push> {
     (id(), transactions).prop_map(|(replica, transactions)| Push { replica: ReplicaId(replica), transactions })
 }
 
+fn transaction_ids() -> impl Strategy<Value = Vec<TransactionId>> {
+    vec(id().prop_map(TransactionId), 0..3)
+}
+
 pub fn client_frame() -> impl Strategy<Value = ClientFrame> {
-    let hello = (any::<u16>(), any::<String>(), id(), proptest::option::of(cursor()), any::<u32>());
-    let pull = (any::<u16>(), id(), proptest::option::of(cursor()), counter(), any::<u32>());
+    let hello = (any::<u16>(), any::<String>(), id(), proptest::option::of(cursor()), any::<u32>(), transaction_ids());
+    let pull = (any::<u16>(), id(), proptest::option::of(cursor()), counter(), any::<u32>(), transaction_ids());
     prop_oneof![
-        hello.prop_map(|(protocol, token, replica, cursor, schema_version)| ClientFrame::Hello(Hello {
+        hello.prop_map(|(protocol, token, replica, cursor, schema_version, doubtful)| ClientFrame::Hello(Hello {
             protocol,
             token,
             replica: ReplicaId(replica),
             cursor,
-            schema_version
+            schema_version,
+            doubtful
         })),
         push().prop_map(ClientFrame::Push),
-        pull.prop_map(|(protocol, replica, cursor, wait_ms, schema_version)| ClientFrame::Pull(Pull {
+        pull.prop_map(|(protocol, replica, cursor, wait_ms, schema_version, doubtful)| ClientFrame::Pull(Pull {
             protocol,
             replica: ReplicaId(replica),
             cursor,
             wait_ms,
-            schema_version
+            schema_version,
+            doubtful
         })),
         any::<String>().prop_map(|token| ClientFrame::Token(TokenRenewal { token })),
         Just(ClientFrame::Ping(Ping {})),
@@ -192,7 +198,11 @@ pub fn server_frame() -> impl Strategy<Value = ServerFrame> {
         })),
         results.prop_map(|results| ServerFrame::Results(Results { results })),
         rows().prop_map(ServerFrame::Rows),
-        (cursor(), any::<bool>()).prop_map(|(cursor, reset)| ServerFrame::Checkpoint(Checkpoint { cursor, reset })),
+        (cursor(), any::<bool>(), proptest::option::of(transaction_ids())).prop_map(|(cursor, reset, known)| ServerFrame::Checkpoint(Checkpoint {
+            cursor,
+            reset,
+            known
+        })),
         (name(), any::<String>(), proptest::option::of(counter())).prop_map(|(code, message, retry_after_ms)| ServerFrame::Error(ErrorFrame {
             code,
             message,

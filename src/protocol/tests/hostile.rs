@@ -98,7 +98,7 @@ proptest! {
 
 #[test]
 fn every_prefix_of_a_frame_is_refused() {
-    let frame = ServerFrame::Checkpoint(Checkpoint { cursor: Cursor { position: Position(9), incarnation: Incarnation([7; 16]) }, reset: true });
+    let frame = ServerFrame::Checkpoint(Checkpoint::resetting(Cursor { position: Position(9), incarnation: Incarnation([7; 16]) }));
     for format in FORMATS {
         let bytes = encode_server(&frame, format);
         for end in 0..bytes.len() {

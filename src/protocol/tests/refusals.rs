@@ -58,6 +58,33 @@ fn limits_are_kept() {
 }
 
 #[test]
+fn nobody_asks_or_answers_about_more_transactions_than_the_limit() {
+    let cursor = Cursor { position: Position(1), incarnation: Incarnation([1; 16]) };
+    for (count, fits) in [(limits::MAX_DOUBTFUL, true), (limits::MAX_DOUBTFUL + 1, false)] {
+        let ids = vec![TransactionId([1; 16]); count];
+        let pull =
+            ClientFrame::Pull(Pull { protocol: VERSION, replica: ReplicaId([1; 16]), cursor: None, wait_ms: 0, schema_version: 0, doubtful: ids.clone() });
+        let hello = ClientFrame::Hello(Hello {
+            protocol: VERSION,
+            token: String::new(),
+            replica: ReplicaId([1; 16]),
+            cursor: None,
+            schema_version: 0,
+            doubtful: ids.clone(),
+        });
+        let checkpoint = ServerFrame::Checkpoint(Checkpoint { known: Some(ids), ..Checkpoint::at(cursor) });
+        for format in [Format::MessagePack, Format::Json] {
+            let asked = [&pull, &hello].map(|frame| decode_client(&encode_client(frame, format), format).map(drop));
+            let answered = decode_server(&encode_server(&checkpoint, format), format).map(drop);
+            for decoded in asked.into_iter().chain([answered]) {
+                let code = decoded.err().map(|error| error.code());
+                assert_eq!(code, (!fits).then_some(ErrorCode::TooLarge), "{count}");
+            }
+        }
+    }
+}
+
+#[test]
 fn sequences_start_at_one_and_follow_one_another() {
     assert!(push(&[transaction(7, "6", ""), transaction(8, "7", "")].join(",")).is_ok());
     assert!(matches!(push(&transaction(0, "", "")), Err(DecodeError::BadTransaction { sequence: 0, .. })));
@@ -70,7 +97,7 @@ fn a_position_or_sequence_beyond_2_to_the_53_is_refused_in_both_encodings() {
     assert!(push(&transaction(limits::MAX_COUNTER, "", "")).is_ok());
     assert!(push(&transaction(limits::MAX_COUNTER + 1, "", "")).unwrap_err().to_string().contains("2^53"));
     let cursor = Cursor { position: Position(u64::MAX), incarnation: Incarnation([1; 16]) };
-    let bytes = encode_server(&ServerFrame::Checkpoint(Checkpoint { cursor, reset: false }), Format::MessagePack);
+    let bytes = encode_server(&ServerFrame::Checkpoint(Checkpoint::at(cursor)), Format::MessagePack);
     assert!(matches!(decode_server(&bytes, Format::MessagePack), Err(DecodeError::Malformed { .. })));
     assert_eq!(Sequence(u64::MAX).next(), Sequence(u64::MAX));
 }

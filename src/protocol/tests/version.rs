@@ -72,7 +72,7 @@ fn the_document_describes_every_frame_code_and_limit() {
     for number in [limits::MAX_FRAME_ELEMENTS, limits::MAX_TRANSACTION_ROWS, limits::MAX_ANSWER_FRAMES, limits::MAX_TABLES, limits::MAX_COLUMNS] {
         assert!(text.contains(&grouped(number)), "{number}");
     }
-    for number in [limits::MAX_PUSH_TRANSACTIONS, limits::MAX_AFTER, limits::MAX_FRAME_DEPTH, limits::MAX_NAME_BYTES] {
+    for number in [limits::MAX_PUSH_TRANSACTIONS, limits::MAX_AFTER, limits::MAX_FRAME_DEPTH, limits::MAX_NAME_BYTES, limits::MAX_DOUBTFUL] {
         assert!(text.contains(&grouped(number)), "{number}");
     }
 }

@@ -45,8 +45,8 @@ impl Storage for Noting {
         self.storage.settle(principal, push, ruling)
     }
 
-    fn pull(&self, principal: Principal, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Pulled, StorageError>> {
-        self.storage.pull(principal, cursor)
+    fn pull(&self, principal: Principal, cursor: Option<Cursor>, doubtful: Vec<TransactionId>) -> BoxFuture<'_, Result<Pulled, StorageError>> {
+        self.storage.pull(principal, cursor, doubtful)
     }
 
     fn begin_deliveries(&self, webhooks: Vec<String>) -> BoxFuture<'_, Result<BTreeMap<String, Position>, StorageError>> {

@@ -19,7 +19,7 @@ use seaworthy_engine::{
     session::{Admission, Principal, Pulled},
 };
 use seaworthy_fault::{Point, point};
-use seaworthy_protocol::{Cursor, Epoch, Incarnation, Position, Push, ReplicaId, Sequence, Transaction as Pushed, TransactionResult};
+use seaworthy_protocol::{Cursor, Epoch, Incarnation, Position, Push, ReplicaId, Sequence, Transaction as Pushed, TransactionId, TransactionResult};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 /// Two days: yesterday's copy will do, whenever it was made.
@@ -111,9 +111,9 @@ impl SqliteCore {
         Ok(results)
     }
 
-    /// Reads what the user may see and `cursor` does not have, in one snapshot.
-    pub fn pull(&self, principal: &Principal, cursor: Option<Cursor>) -> Result<Pulled, StorageError> {
-        pull::pull(&self.conn, &self.streams, self.run.incarnation, principal, cursor)
+    /// See [`Storage::pull`](super::Storage::pull).
+    pub fn pull(&self, principal: &Principal, cursor: Option<Cursor>, doubtful: &[TransactionId]) -> Result<Pulled, StorageError> {
+        pull::pull(&self.conn, &self.streams, self.run.incarnation, principal, cursor, doubtful)
     }
 
     /// See [`Storage::log`](super::Storage::log).

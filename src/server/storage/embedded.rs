@@ -18,7 +18,7 @@ use seaworthy_engine::{
     client::User,
     session::{Admission, Principal, Pulled},
 };
-use seaworthy_protocol::{Cursor, Epoch, Incarnation, Position, Push, ReplicaId, Transaction, TransactionResult};
+use seaworthy_protocol::{Cursor, Epoch, Incarnation, Position, Push, ReplicaId, Transaction, TransactionId, TransactionResult};
 use std::{
     collections::BTreeMap,
     fs::{File, TryLockError},
@@ -114,8 +114,8 @@ impl Storage for EmbeddedStorage {
         Box::pin(self.writer.ask(move |group, now_ms| group.settle(&principal, &push, ruling.as_ref(), now_ms)))
     }
 
-    fn pull(&self, principal: Principal, cursor: Option<Cursor>) -> BoxFuture<'_, Result<Pulled, StorageError>> {
-        Box::pin(self.read(move |conn, readers| pull::pull(conn, &readers.streams, readers.run.incarnation, &principal, cursor)))
+    fn pull(&self, principal: Principal, cursor: Option<Cursor>, doubtful: Vec<TransactionId>) -> BoxFuture<'_, Result<Pulled, StorageError>> {
+        Box::pin(self.read(move |conn, readers| pull::pull(conn, &readers.streams, readers.run.incarnation, &principal, cursor, &doubtful)))
     }
 
     fn begin_deliveries(&self, webhooks: Vec<String>) -> BoxFuture<'_, Result<BTreeMap<String, Position>, StorageError>> {

@@ -7,16 +7,23 @@ use super::{
     binding::{Bound, values},
     compaction,
     error::StorageError,
-    internal,
+    internal, replica,
     stream::{self, Stream, Streams},
     tracking::decode_key,
 };
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use seaworthy_engine::session::{Principal, Pulled};
-use seaworthy_protocol::{Checkpoint, Cursor, Incarnation, Position, Rows, Value, limits};
+use seaworthy_protocol::{Checkpoint, Cursor, Incarnation, Position, Rows, TransactionId, Value, limits};
 
-/// Reads everything behind `cursor`.
-pub fn pull(conn: &Connection, streams: &Streams, incarnation: Incarnation, principal: &Principal, cursor: Option<Cursor>) -> Result<Pulled, StorageError> {
+/// Reads everything behind `cursor`, and which of the doubtful transactions the log has.
+pub fn pull(
+    conn: &Connection,
+    streams: &Streams,
+    incarnation: Incarnation,
+    principal: &Principal,
+    cursor: Option<Cursor>,
+    doubtful: &[TransactionId],
+) -> Result<Pulled, StorageError> {
     let snapshot = conn.unchecked_transaction()?;
     let head = internal::head(&snapshot)?;
     let from = match cursor {
@@ -33,7 +40,8 @@ pub fn pull(conn: &Connection, streams: &Streams, incarnation: Incarnation, prin
         }
         rows.append(&mut batch.finish());
     }
-    let checkpoint = Checkpoint { cursor: Cursor { position: head, incarnation }, reset: from.is_none() };
+    let known = if doubtful.is_empty() { None } else { Some(replica::known(&snapshot, &principal.user, doubtful)?) };
+    let checkpoint = Checkpoint { cursor: Cursor { position: head, incarnation }, reset: from.is_none(), known };
     Ok(Pulled { rows, checkpoint })
 }
 

@@ -7,7 +7,7 @@ use super::{
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use seaworthy_engine::client::User;
-use seaworthy_protocol::{Outcome, Position, ReplicaId, Sequence, Transaction};
+use seaworthy_protocol::{Outcome, Position, ReplicaId, Sequence, Transaction, TransactionId};
 use std::collections::HashSet;
 
 /// A decision that was made.
@@ -57,6 +57,22 @@ pub fn seen_id(conn: &Connection, user: &User, transaction: &Transaction) -> Res
         LIMIT 1";
     let parameters = params![transaction.id.0, user.issuer, user.subject];
     read_seen(conn.prepare_cached(SEEN)?.query_row(parameters, seen_row).optional()?)
+}
+
+/// Those of these transactions that this user pushed, under whatever replica, and that are in the log.
+pub fn known(conn: &Connection, user: &User, ids: &[TransactionId]) -> rusqlite::Result<Vec<TransactionId>> {
+    const KNOWN: &str = "
+        SELECT 1
+        FROM seaworthy_seen AS seen JOIN seaworthy_replicas AS owner USING (replica)
+        WHERE seen.id = ?1 AND NOT seen.rejected AND owner.issuer = ?2 AND owner.subject = ?3";
+    let mut statement = conn.prepare_cached(KNOWN)?;
+    let mut known = Vec::new();
+    for id in ids {
+        if statement.exists(params![id.0, user.issuer, user.subject])? {
+            known.push(*id);
+        }
+    }
+    Ok(known)
 }
 
 /// The first of these sequences that was rejected. Reads the replica's rejections between them, which are few.

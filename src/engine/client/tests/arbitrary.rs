@@ -4,7 +4,7 @@ use super::rig::*;
 use crate::Millis;
 use crate::client::{Client, Connection, FetchError, Input, Mode, Output, User};
 use proptest::prelude::*;
-use seaworthy_protocol::{Checkpoint, ClientFrame, Outcome, Position, Sequence, ServerFrame, TransactionResult};
+use seaworthy_protocol::{Checkpoint, ClientFrame, Outcome, Position, Sequence, ServerFrame, TransactionId, TransactionResult};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -29,13 +29,15 @@ fn frame() -> impl Strategy<Value = ServerFrame> {
     let result = (0..12u64, outcome()).prop_map(|(s, outcome)| TransactionResult { sequence: Sequence(s), outcome });
     let run = (0..12u64, prop::collection::vec(outcome(), 0..4))
         .prop_map(|(first, outcomes)| outcomes.into_iter().enumerate().map(|(n, o)| ended(first + n as u64, o)).collect::<Vec<_>>());
+    let known = prop::option::of(prop::collection::vec((0..4u8).prop_map(|id| TransactionId([id; 16])), 0..3));
     prop_oneof![
         4 => (0..200_000u64).prop_map(|expiry| welcome_with(alice(), expiry)),
+        2 => (0..6u64).prop_map(welcome_at),
         1 => Just(welcome_with(User { subject: "bob".into(), ..alice() }, HOUR)),
         2 => prop::collection::vec(result, 0..4).prop_map(results),
         4 => run.prop_map(results),
         2 => any::<i64>().prop_map(rows),
-        4 => (0..40u64, any::<bool>()).prop_map(|(p, reset)| ServerFrame::Checkpoint(Checkpoint { cursor: cursor(p), reset })),
+        4 => (0..40u64, any::<bool>(), known).prop_map(|(p, reset, known)| ServerFrame::Checkpoint(Checkpoint { cursor: cursor(p), reset, known })),
         1 => prop_oneof![Just("unauthorized"), Just("wrong_user"), Just("upgrade_required"), Just("unavailable"), Just("else")].prop_map(|code| error(code, Some(10))),
         1 => Just(pong()),
     ]
@@ -200,9 +202,9 @@ fn drained(steps: Vec<Step>) -> Rig {
             match output {
                 Output::NeedToken { .. } => rig.give(Input::Token(Some("good".into()))),
                 Output::Connect => rig.give(Input::Connected),
-                Output::Send(ClientFrame::Hello(_)) => {
+                Output::Send(ClientFrame::Hello(hello)) => {
                     rig.frame(welcome());
-                    rig.frame(ServerFrame::Checkpoint(Checkpoint { cursor: cursor(head), reset: true }));
+                    rig.frame(reset_knowing(head, &hello.doubtful));
                 }
                 Output::Send(ClientFrame::Push(push)) => {
                     head += 1;

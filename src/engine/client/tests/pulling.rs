@@ -2,7 +2,7 @@
 
 use super::rig::*;
 use crate::client::{Input, timing};
-use seaworthy_protocol::{Checkpoint, ServerFrame};
+use seaworthy_protocol::ServerFrame;
 
 #[test]
 fn rows_wait_for_their_checkpoint_and_are_applied_together() {
@@ -74,6 +74,6 @@ fn a_checkpoint_that_goes_back_is_refused_unless_it_resets() {
     assert_eq!(rig.store.cursor, Some(cursor(10)));
 
     let mut rig = Rig::online();
-    rig.frame(ServerFrame::Checkpoint(Checkpoint { cursor: cursor(2), reset: true }));
+    rig.frame(reset_to(2));
     assert_eq!(rig.store.cursor, Some(cursor(2)));
 }

@@ -90,7 +90,7 @@ fn a_result_is_not_compared_with_a_cursor_of_another_history() {
     rig.frame(welcome());
     rig.frame(results([applied(1, 2)]));
     assert_eq!(rig.store.outbox.len(), 1, "the server was created anew: position 2 is not behind our 10");
-    rig.frame(seaworthy_protocol::ServerFrame::Checkpoint(seaworthy_protocol::Checkpoint { cursor: cursor(2), reset: true }));
+    rig.frame(reset_to(2));
     assert_eq!(rig.store.outbox.len(), 0);
 }
 
@@ -307,38 +307,6 @@ fn a_storage_that_cannot_take_a_new_name_keeps_the_old_one_and_tries_again() {
     assert_eq!(rig.pushed(), [1]);
     rig.frame(results([ended(1, Outcome::IdentityReused)]));
     assert_ne!(rig.store.replica, former);
-}
-
-#[test]
-fn what_was_confirmed_and_is_unknown_to_a_restored_server_is_lost_and_what_it_knows_is_not() {
-    let mut rig = Rig::online();
-    for id in 1..=3 {
-        rig.commit(id);
-        rig.frame(results([applied(id.into(), 10 + u64::from(id))]));
-        rig.frame(checkpoint(10 + u64::from(id)));
-    }
-    rig.give(Input::Closed);
-    rig.pass(timing::BACKOFF_BASE_MS);
-    rig.give(Input::Connected);
-    rig.frame(welcome_at(2));
-    assert_eq!(rig.store.lost, [Sequence(3)]);
-    rig.give(Input::Closed);
-    rig.pass(timing::BACKOFF_CAP_MS);
-    rig.give(Input::Connected);
-    rig.frame(welcome_at(2));
-    assert_eq!(rig.store.lost, [Sequence(3)], "once");
-}
-
-#[test]
-fn what_was_confirmed_is_kept_until_the_server_says_that_it_is_durable() {
-    let mut rig = Rig::online();
-    for id in 1..=2 {
-        rig.commit(id);
-        rig.frame(results([applied(id.into(), 10 + u64::from(id))]));
-        rig.frame(checkpoint(10 + u64::from(id)));
-    }
-    rig.frame(welcome_durable(11));
-    assert_eq!(rig.store.kept, [(Sequence(2), Position(12))]);
 }
 
 #[test]

@@ -22,14 +22,23 @@ pub(super) struct Entry {
     pub outcome: Option<Outcome>,
 }
 
+/// A confirmed write that the server may forget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub id: TransactionId,
+    pub sequence: Sequence,
+    pub position: Position,
+    pub doubtful: bool,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct FakeStore {
     pub replica: ReplicaId,
     pub user: Option<User>,
     pub anonymous: bool,
     /// Confirmed, and not released.
-    pub kept: Vec<(Sequence, Position)>,
-    pub lost: Vec<Sequence>,
+    pub kept: Vec<Kept>,
+    pub lost: Vec<TransactionId>,
     pub cursor: Option<Cursor>,
     pub outbox: Vec<Entry>,
     pub last: Sequence,
@@ -51,7 +60,8 @@ impl FakeStore {
             first_undecided: undecided.map_or(self.last.next(), |entry| entry.sequence),
             last_sequence: self.last,
             awaiting_checkpoint: self.outbox.iter().any(|entry| entry.outcome.is_some()),
-            kept_through: self.kept.iter().map(|(sequence, _)| *sequence).max().unwrap_or_default(),
+            kept_through: self.kept.iter().filter(|kept| !kept.doubtful).map(|kept| kept.sequence).max().unwrap_or_default(),
+            doubtful: self.kept.iter().filter(|kept| kept.doubtful).map(|kept| kept.id).collect(),
         }
     }
 
@@ -79,7 +89,12 @@ impl FakeStore {
         let reached = checkpoint.cursor.position;
         let (ended, kept) = std::mem::take(&mut self.outbox).into_iter().partition::<Vec<_>, _>(|entry| position(entry).is_some_and(|at| at <= reached));
         self.outbox = kept;
-        self.kept.extend(ended.iter().filter_map(|entry| Some((entry.sequence, position(entry)?))));
+        let confirmed = ended.iter().filter_map(|entry| Some(Kept { id: entry.id, sequence: entry.sequence, position: position(entry)?, doubtful: false }));
+        self.kept.extend(confirmed);
+        if let Some(known) = &checkpoint.known {
+            let lost = self.kept.extract_if(.., |kept| kept.doubtful && !known.contains(&kept.id));
+            self.lost.extend(lost.map(|kept| kept.id));
+        }
         self.ended.extend(ended.into_iter().map(|entry| entry.id));
         self.applied.push((rows, checkpoint));
     }
@@ -87,7 +102,7 @@ impl FakeStore {
     fn new_identity(&mut self) {
         self.replica.0[0] += 1;
         self.last = Sequence(0);
-        self.kept.clear();
+        self.kept.iter_mut().for_each(|kept| kept.doubtful = true);
         for entry in &mut self.outbox {
             entry.outcome = None;
             self.last = self.last.next();
@@ -97,7 +112,7 @@ impl FakeStore {
 
     fn forget_outcomes(&mut self, after: Sequence) {
         self.outbox.iter_mut().filter(|entry| entry.sequence > after).for_each(|entry| entry.outcome = None);
-        self.lost.extend(self.kept.extract_if(.., |(sequence, _)| *sequence > after).map(|(sequence, _)| sequence));
+        self.kept.iter_mut().filter(|kept| kept.sequence > after).for_each(|kept| kept.doubtful = true);
     }
 
     /// Executes a storage output. `None`: it is not one.
@@ -121,7 +136,7 @@ impl FakeStore {
                 return Ok(None);
             }
             Output::Release { through } => {
-                self.kept.retain(|(_, position)| *position > through);
+                self.kept.retain(|kept| kept.position > through);
                 return Ok(None);
             }
             Output::LoadOutbox { after, max_count, .. } => return Ok(Some(Input::Outbox(self.load(after, max_count)))),
@@ -345,7 +360,16 @@ pub(super) fn cursor(position: u64) -> Cursor {
 }
 
 pub(super) fn checkpoint(position: u64) -> ServerFrame {
-    ServerFrame::Checkpoint(Checkpoint { cursor: cursor(position), reset: false })
+    ServerFrame::Checkpoint(Checkpoint::at(cursor(position)))
+}
+
+pub(super) fn reset_to(position: u64) -> ServerFrame {
+    ServerFrame::Checkpoint(Checkpoint::resetting(cursor(position)))
+}
+
+/// A checkpoint of another history that says which of the doubtful writes it has.
+pub(super) fn reset_knowing(position: u64, known: &[TransactionId]) -> ServerFrame {
+    ServerFrame::Checkpoint(Checkpoint { known: Some(known.to_vec()), ..Checkpoint::resetting(cursor(position)) })
 }
 
 pub(super) fn rows(value: i64) -> ServerFrame {

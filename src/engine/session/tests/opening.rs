@@ -1,8 +1,8 @@
 //! Who is let in, and who is not.
 
 use super::rig::*;
-use crate::session::{Input, Output, timing};
-use seaworthy_protocol::{ClientFrame, ErrorCode, ErrorFrame, ServerFrame, TokenRenewal};
+use crate::session::{Input, Output, Pulled, timing};
+use seaworthy_protocol::{Checkpoint, ClientFrame, ErrorCode, ErrorFrame, Hello, Position, ServerFrame, TokenRenewal, TransactionId};
 
 #[test]
 fn hello_is_authenticated_admitted_welcomed_and_led_to_a_checkpoint() {
@@ -24,6 +24,20 @@ fn a_replica_that_missed_nothing_gets_an_empty_checkpoint() {
     rig.frame(hello(Some(cursor(10))));
     rig.let_in();
     assert_eq!(rig.give(Input::Pulled(Ok(pulled(10, 0)))), [checkpoint(10)]);
+}
+
+#[test]
+fn what_the_replica_asks_about_is_read_once_and_answered_by_the_first_checkpoint() {
+    let mut rig = Rig::live();
+    let ClientFrame::Hello(plain) = hello(Some(cursor(10))) else { unreachable!() };
+    let doubtful = vec![TransactionId([1; 16]), TransactionId([2; 16])];
+    rig.frame(ClientFrame::Hello(Hello { doubtful: doubtful.clone(), ..plain }));
+    let pull = rig.let_in().pop();
+    assert_eq!(pull, Some(Output::Pull { principal: principal("alice"), replica: REPLICA, cursor: Some(cursor(10)), doubtful }));
+    let answer = Checkpoint { known: Some(vec![TransactionId([2; 16])]), ..Checkpoint::at(cursor(10)) };
+    let outputs = rig.give(Input::Pulled(Ok(Pulled { rows: Vec::new(), checkpoint: answer.clone() })));
+    assert_eq!(outputs, [Output::Send(ServerFrame::Checkpoint(answer))]);
+    assert_eq!(rig.give(Input::Head(Position(11))), [reads_from(10)], "it does not ask twice");
 }
 
 #[test]

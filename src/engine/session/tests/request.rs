@@ -1,8 +1,8 @@
 //! One request over fetch (scenario 25).
 
 use super::rig::*;
-use crate::session::{Input, Output};
-use seaworthy_protocol::{Position, Results, ServerFrame, limits};
+use crate::session::{Input, Output, Pulled};
+use seaworthy_protocol::{Checkpoint, ClientFrame, Position, Pull, Results, ServerFrame, TransactionId, limits};
 
 fn pull_of(cursor_at: Option<u64>, wait_ms: u64) -> Rig {
     let mut rig = Rig::request();
@@ -45,6 +45,17 @@ fn a_pull_that_waits_is_held_open_until_there_is_something_for_this_user() {
     assert_eq!(rig.give(Input::Pulled(Ok(pulled(11, 0)))), []);
     assert_eq!(rig.give(Input::Head(Position(12))), [reads_from(11)]);
     assert_eq!(rig.give(Input::Pulled(Ok(pulled(12, 1)))), [Output::Send(ServerFrame::Rows(rows(0))), checkpoint(12), Output::Close]);
+}
+
+#[test]
+fn a_pull_that_asks_about_transactions_is_answered_at_once() {
+    let mut rig = Rig::request();
+    let ClientFrame::Pull(plain) = pull_frame(Some(cursor(10)), 25_000) else { unreachable!() };
+    rig.frame(ClientFrame::Pull(Pull { doubtful: vec![TransactionId([1; 16])], ..plain }));
+    rig.let_in();
+    let answer = Checkpoint { known: Some(Vec::new()), ..Checkpoint::at(cursor(10)) };
+    let outputs = rig.give(Input::Pulled(Ok(Pulled { rows: Vec::new(), checkpoint: answer.clone() })));
+    assert_eq!(outputs, [Output::Send(ServerFrame::Checkpoint(answer)), Output::Close]);
 }
 
 #[test]

@@ -102,11 +102,11 @@ pub(super) fn admission() -> Admission {
 }
 
 pub(super) fn hello(cursor: Option<Cursor>) -> ClientFrame {
-    ClientFrame::Hello(Hello { protocol: VERSION, token: "t1".into(), replica: REPLICA, cursor, schema_version: 1 })
+    ClientFrame::Hello(Hello { protocol: VERSION, token: "t1".into(), replica: REPLICA, cursor, schema_version: 1, doubtful: Vec::new() })
 }
 
 pub(super) fn pull_frame(cursor: Option<Cursor>, wait_ms: u64) -> ClientFrame {
-    ClientFrame::Pull(Pull { protocol: VERSION, replica: REPLICA, cursor, wait_ms, schema_version: 1 })
+    ClientFrame::Pull(Pull { protocol: VERSION, replica: REPLICA, cursor, wait_ms, schema_version: 1, doubtful: Vec::new() })
 }
 
 pub(super) fn push(sequences: impl IntoIterator<Item = u64>) -> ClientFrame {
@@ -140,7 +140,7 @@ pub(super) fn rows(value: i64) -> Rows {
 
 /// A checkpoint with so many frames of rows.
 pub(super) fn pulled(position: u64, frames: i64) -> Pulled {
-    Pulled { rows: (0..frames).map(rows).collect(), checkpoint: Checkpoint { cursor: cursor(position), reset: false } }
+    Pulled { rows: (0..frames).map(rows).collect(), checkpoint: Checkpoint::at(cursor(position)) }
 }
 
 pub(super) fn applied(sequence: u64, position: u64) -> TransactionResult {
@@ -148,11 +148,11 @@ pub(super) fn applied(sequence: u64, position: u64) -> TransactionResult {
 }
 
 pub(super) fn checkpoint(position: u64) -> Output {
-    Output::Send(ServerFrame::Checkpoint(Checkpoint { cursor: cursor(position), reset: false }))
+    Output::Send(ServerFrame::Checkpoint(Checkpoint::at(cursor(position))))
 }
 
 pub(super) fn reads_from(position: u64) -> Output {
-    Output::Pull { principal: principal("alice"), replica: REPLICA, cursor: Some(cursor(position)) }
+    Output::Pull { principal: principal("alice"), replica: REPLICA, cursor: Some(cursor(position)), doubtful: Vec::new() }
 }
 
 /// The code of an error that was sent last before the close.

@@ -85,7 +85,7 @@ fn another_history_resets_the_replica() {
     let mut other = pulled(3, 0);
     other.checkpoint.reset = true;
     let outputs = rig.give(Input::Pulled(Ok(other)));
-    assert_eq!(outputs, [Output::Send(ServerFrame::Checkpoint(Checkpoint { cursor: cursor(3), reset: true }))]);
+    assert_eq!(outputs, [Output::Send(ServerFrame::Checkpoint(Checkpoint::resetting(cursor(3))))]);
 }
 
 #[test]

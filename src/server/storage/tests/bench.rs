@@ -74,7 +74,7 @@ impl Bench {
 
     /// What a replica with this cursor gets.
     pub fn pull(&self, subject: &str, cursor: Option<Cursor>) -> Pulled {
-        self.core.pull(&principal(subject), cursor).unwrap()
+        self.core.pull(&principal(subject), cursor, &[]).unwrap()
     }
 }
 

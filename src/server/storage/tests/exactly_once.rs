@@ -94,6 +94,26 @@ fn one_user_cannot_block_the_transaction_ids_of_another() {
 }
 
 #[test]
+fn a_server_knows_of_each_users_transactions_those_that_are_in_its_log_and_of_nobody_elses() {
+    let mut server = Bench::new();
+    let (mut alice, mut renamed, mut bob) = (Client::new("alice", 1), Client::new("alice", 2), Client::new("bob", 3));
+    let first = alice.write(INSERT);
+    let copied = renamed.write("INSERT INTO lists VALUES ('l2', 'Other', 'alice', NULL)");
+    let refused = alice.write("INSERT INTO lists VALUES ('l3', 'Not hers', 'bob', NULL)");
+    let his = bob.write("INSERT INTO lists VALUES ('l4', 'His', 'bob', NULL)");
+    let ids = [&first, &copied, &refused, &his].map(|transaction| transaction.id);
+    alice.push(&mut server, &[first, refused]);
+    renamed.push(&mut server, &[copied]);
+    bob.push(&mut server, &[his]);
+    let known = |user, asked: &[TransactionId]| server.core.pull(&principal(user), None, asked).unwrap().checkpoint.known;
+    assert_eq!(known("alice", &ids), Some(ids[..2].to_vec()));
+    assert_eq!(known("bob", &ids), Some(ids[3..].to_vec()));
+    assert_eq!(known("carol", &ids), Some(Vec::new()));
+    assert_eq!(known("alice", &[TransactionId([7; 16])]), Some(Vec::new()));
+    assert_eq!(known("alice", &[]), None, "nothing was asked");
+}
+
+#[test]
 fn a_replica_belongs_to_the_user_who_used_it_first() {
     let mut server = Bench::new();
     let mut alice = Client::new("alice", 1);
