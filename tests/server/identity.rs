@@ -4,10 +4,12 @@
 use crate::{
     peer::{Peer, end, error_code, insert, pull_frame, push_frame, rename, token},
     running::{Running, SECRET, Setup},
-    socket::Socket,
+    socket::{Socket, hello},
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use seaworthy_protocol::{ClientFrame, Outcome, Position, ReplicaId, Sequence, ServerFrame, TokenRenewal, Transaction, Welcome};
+use seaworthy_protocol::{
+    ClientFrame, Hello, Outcome, Position, Pull, ReplicaId, Sequence, ServerFrame, TokenRenewal, Transaction, TransactionId, Welcome, limits,
+};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A token of alice that ends so many seconds from now. The server allows for five more.
@@ -134,6 +136,35 @@ async fn a_restored_server_says_what_it_knows_of_a_replica_and_takes_its_queue_u
     alice.replica = ReplicaId([2; 16]);
     assert_eq!(end(&alice.push(&renumbered(&all[3..])).await[0]), "applied");
     assert_eq!(alice.pull(None).await.lists.into_iter().map(|(id, _)| id).collect::<Vec<_>>(), ["l0", "l3"]);
+}
+
+/// A pull that asks about transactions.
+fn asking(peer: &Peer, doubtful: Vec<TransactionId>) -> ClientFrame {
+    let ClientFrame::Pull(pull) = pull_frame(peer.replica, None, 0) else { unreachable!() };
+    ClientFrame::Pull(Pull { doubtful, ..pull })
+}
+
+#[tokio::test]
+async fn a_server_says_over_either_transport_which_of_the_users_transactions_it_has() {
+    let server = Running::new();
+    let (mut alice, mut bob) = (Peer::new(&server, "alice", 1), Peer::new(&server, "bob", 2));
+    let (hers, his) = (alice.write(insert("l1", "Hers", "alice")), bob.write(insert("l2", "His", "bob")));
+    let ids = vec![hers.id, his.id, TransactionId([9; 16])];
+    alice.push(&[hers]).await;
+    bob.push(&[his]).await;
+    let known = |frames: &[ServerFrame]| match frames {
+        [.., ServerFrame::Checkpoint(checkpoint)] => checkpoint.known.clone(),
+        other => panic!("{other:?}"),
+    };
+    let copy = Peer::new(&server, "alice", 3);
+    assert_eq!(known(&copy.send("pull", &asking(&copy, ids.clone())).await.1), Some(ids[..1].to_vec()));
+    let mut socket = Socket::open(&server).await;
+    let ClientFrame::Hello(plain) = hello(token("alice"), 4, None) else { unreachable!() };
+    socket.send(&ClientFrame::Hello(Hello { doubtful: ids.clone(), ..plain })).await;
+    assert_eq!(known(&socket.until_checkpoint().await), Some(ids[..1].to_vec()));
+
+    let (status, frames) = copy.send("pull", &asking(&copy, vec![ids[0]; limits::MAX_DOUBTFUL + 1])).await;
+    assert_eq!((status, error_code(&frames)), (413, "too_large"));
 }
 
 #[tokio::test]
