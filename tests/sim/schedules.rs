@@ -74,3 +74,10 @@ fn seed_208_what_a_restored_server_has_forgotten_is_pushed_again() {
     // An outcome was on disk, at a position that the restored history has not reached, and waited for ever.
     assert!(passes(208, Workload::Mixed).restores > 0);
 }
+
+#[test]
+fn seed_749_what_the_other_copy_of_a_database_has_pushed_is_not_lost_by_a_restore() {
+    // The restored server had the write, but no record of this copy having pushed it too, and the copy listed it as lost.
+    let report = passes(749, Workload::Mixed);
+    assert!(report.copies > 0 && report.restores > 0, "{report:?}");
+}
