@@ -39,11 +39,11 @@ fn asked_anew(rig: &mut Rig) -> Vec<TransactionId> {
 
 /// What the last pull over fetch asks about, and its id.
 fn asked_over_fetch(rig: &mut Rig) -> (u32, Vec<TransactionId>) {
-    let pulls = rig.take().into_iter().filter_map(|output| match output {
+    let mut pulls = rig.take().into_iter().filter_map(|output| match output {
         Output::Fetch { id, frame: ClientFrame::Pull(Pull { doubtful, .. }), .. } => Some((id, doubtful)),
         _ => None,
     });
-    pulls.last().expect("a pull over fetch")
+    pulls.next_back().expect("a pull over fetch")
 }
 
 #[test]

@@ -116,7 +116,7 @@ impl FakeStore {
     }
 
     /// Executes a storage output. `None`: it is not one.
-    pub fn execute(&mut self, output: Output) -> Result<Option<Input>, Output> {
+    pub fn execute(&mut self, output: Output) -> Result<Option<Input>, Box<Output>> {
         match output {
             Output::LoadOutbox { .. }
             | Output::ForgetOutcomes { .. }
@@ -146,7 +146,7 @@ impl FakeStore {
             Output::Apply { rows, checkpoint } => self.apply(rows, checkpoint),
             Output::BindUser(user) => (self.user, self.anonymous) = (Some(user), false),
             Output::NewIdentity => self.new_identity(),
-            other => return Err(other),
+            other => return Err(Box::new(other)),
         }
         Ok(Some(Input::Stored(self.state())))
     }
@@ -219,8 +219,10 @@ impl Rig {
             match self.store.execute(output) {
                 Ok(None) => {}
                 Ok(Some(answer)) => self.client.handle(self.now, answer)?,
-                Err(Output::WakeAt(at)) => self.wake = Some(at),
-                Err(other) => self.out.push(other),
+                Err(other) => match *other {
+                    Output::WakeAt(at) => self.wake = Some(at),
+                    other => self.out.push(other),
+                },
             }
         }
         Ok(())
