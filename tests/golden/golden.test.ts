@@ -23,7 +23,7 @@ interface ChangesetVector {
 
 const frames = load<FrameVector>('vectors.json');
 const changesets = load<ChangesetVector>('changesets.json');
-const IDENTIFIERS = new Set(['id', 'replica', 'epoch', 'incarnation']);
+const IDENTIFIERS = new Set(['id', 'replica', 'epoch', 'incarnation', 'doubtful', 'known']);
 
 test('there are vectors', () => {
   assert.ok(frames.length > 10);
@@ -63,7 +63,7 @@ function fromMessagePack(value: unknown, key: string): unknown {
   }
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : { integer: String(value) };
   if (value === Number.POSITIVE_INFINITY) return { real: 'inf' };
-  if (Array.isArray(value)) return value.map((item) => fromMessagePack(item, ''));
+  if (Array.isArray(value)) return value.map((item) => fromMessagePack(item, key));
   if (typeof value !== 'object' || value === null) return value;
   if (isChanges(value)) {
     const columns = Object.fromEntries(value.tables.map((table) => [table.name, table.columns]));
