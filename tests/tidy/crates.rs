@@ -90,3 +90,21 @@ fn every_crate_takes_versions_and_lints_from_the_workspace() {
     }
     assert_none("one version, one set of lints", wrong);
 }
+
+#[test]
+fn programs_are_not_compiled_as_tests_and_hold_none() {
+    let mut wrong = Vec::new();
+    for folder in ["src/server", "tests"] {
+        let manifest = manifest(&format!("{folder}/Cargo.toml"));
+        for program in manifest["bin"].as_array().unwrap() {
+            let path = program["path"].as_str().unwrap();
+            if program.get("test").and_then(Value::as_bool) != Some(false) {
+                wrong.push(format!("{folder}: {} does not say `test = false`", program["name"]));
+            }
+            if std::fs::read_to_string(crate::files::root().join(folder).join(path)).unwrap().contains("#[test]") {
+                wrong.push(format!("{folder}/{path} holds a test"));
+            }
+        }
+    }
+    assert_none("linking a program once more takes long; its tests belong to its library", wrong);
+}
