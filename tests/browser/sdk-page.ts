@@ -1,6 +1,7 @@
 // The page of the package's tests: the built package, and a schema that the demo's server knows, beside a local table with every type.
 
 import * as seaworthy from 'seaworthy';
+import { held, writeWithoutEnd } from './sdk-writer.js';
 
 const { blob, boolean, id, integer, json, real, schema, sql, table, text, timestamp } = seaworthy;
 
@@ -41,6 +42,7 @@ interface Choice {
   readonly user?: string;
   readonly online?: boolean;
   readonly storage?: 'opfs' | 'memory';
+  readonly durability?: 'relaxed' | 'strict';
   readonly workerUrl?: string;
   readonly wasmUrl?: string;
   readonly idleMs?: number;
@@ -115,6 +117,8 @@ const api = {
   workers,
   trappingWorker,
   hideAndShow,
+  writeWithoutEnd,
+  held,
   pause: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)),
 };
 

@@ -119,3 +119,10 @@ export async function holdsLists(page: TestPage, names: readonly string[]): Prom
     JSON.stringify((await db.tables.lists.all()).map(({ name }) => name).sort()) === JSON.stringify([...wanted].sort());
   await page.until(`the lists ${names.join(', ')}`, same, names);
 }
+
+/** Waits until the page has so many lists whose ids begin with `prefix`. */
+export async function holdsRows(page: TestPage, prefix: string, count: number): Promise<void> {
+  const same = async ({ prefix, count }: { prefix: string; count: number }) =>
+    (await db.all(sdk.sql<{ id: string }>`SELECT id FROM lists`)).filter(({ id }) => id.startsWith(prefix)).length === count;
+  await page.until(`${count} lists of ${prefix}`, same, { prefix, count });
+}

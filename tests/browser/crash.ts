@@ -1,0 +1,212 @@
+// Kills tabs, workers, renderers and whole browsers in the middle of writes, and looks at what is left. A seed names when each
+// kill comes and what it hits. Acknowledgements leave the browser before the kill, by a witness that nothing in it can take back.
+
+import assert from 'node:assert/strict';
+import type { BrowserName } from './harness.js';
+import { InstalledBrowser, killProcess, type Tab } from './installed.js';
+import { Random } from './random.js';
+import { holdsRows, loaded, openIn, reload, settled } from './sdk-stage.js';
+import type { Acknowledged, Held } from './sdk-writer.js';
+import { pause, TestServer } from './server.js';
+import { Site } from './site.js';
+import { Witness } from './witness.js';
+
+/** What is killed: behind the page's back, or with the page. */
+export const VICTIMS = {
+  chromium: ['worker', 'tab', 'page', 'renderer', 'browser'],
+  firefox: ['worker', 'tab', 'renderer', 'browser'],
+} as const satisfies Record<BrowserName, readonly Victim[]>;
+
+type Victim = 'worker' | 'tab' | 'page' | 'renderer' | 'browser';
+
+export interface CrashPlan {
+  readonly browser: BrowserName;
+  readonly seed: number;
+  readonly kills: number;
+  /** Called after each kill with what was seen. */
+  readonly note?: (line: string) => void;
+}
+
+/** What a run saw. */
+export interface CrashReport {
+  readonly kills: Readonly<Record<string, number>>;
+  /** Kills that came after writes had been acknowledged and before the last had been. */
+  readonly inWrites: number;
+  readonly acknowledged: number;
+  /** Writes that were committed, and killed before they were acknowledged. */
+  readonly unheard: number;
+  /** How long opening took after a kill, in milliseconds, the longest. */
+  readonly slowestOpenMs: number;
+}
+
+/** A database gets so many kills; then it synchronises, and the next one begins. */
+const KILLS_PER_DATABASE = 10;
+const LANES = 3;
+/** A kill comes at most so long after the page has begun to open the database. */
+const MAX_WRITING_MS = 400;
+/** One kill in so many comes while the database is still being opened. */
+const OPENING_ONE_IN = 6;
+const MAX_OPENING_MS = 30;
+
+/** Runs the plan. Throws at the first loss. */
+export async function crash(plan: CrashPlan): Promise<CrashReport> {
+  const site = await Site.build();
+  const witness = await Witness.start();
+  const server = await TestServer.start({ www: site.folder });
+  const browser = await InstalledBrowser.start(plan.browser);
+  try {
+    return await new CrashRun(plan, browser, server, witness).run();
+  } finally {
+    await browser.remove();
+    await server.remove();
+    await witness.remove();
+    await site.remove();
+  }
+}
+
+class CrashRun {
+  private readonly random: Random;
+  private readonly counts: Record<string, number> = {};
+  private inWrites = 0;
+  private acknowledged = 0;
+  private unheard = 0;
+  private slowestOpenMs = 0;
+
+  constructor(
+    private readonly plan: CrashPlan,
+    private readonly browser: InstalledBrowser,
+    private readonly server: TestServer,
+    private readonly witness: Witness,
+  ) {
+    this.random = new Random(plan.seed);
+  }
+
+  async run(): Promise<CrashReport> {
+    let tab = await this.tab();
+    for (let kill = 0; kill < this.plan.kills; kill++) {
+      const database = `crash ${Math.floor(kill / KILLS_PER_DATABASE)}`;
+      tab = await this.round(tab, kill, database);
+      if (kill % KILLS_PER_DATABASE === KILLS_PER_DATABASE - 1 || kill === this.plan.kills - 1) await this.synchronise(tab, database);
+    }
+    const { counts: kills, inWrites, acknowledged, unheard, slowestOpenMs } = this;
+    return { kills, inWrites, acknowledged, unheard, slowestOpenMs };
+  }
+
+  /** One kill, and a look at what is left, in the tab that is answered. */
+  private async round(tab: Tab, kill: number, database: string): Promise<Tab> {
+    const victims = VICTIMS[this.plan.browser];
+    // Each once before any comes twice, in an order that the seed chooses.
+    const victim = victims[(kill + this.plan.seed) % victims.length] as Victim;
+    const durability = this.random.oneIn(4) ? 'strict' : 'relaxed';
+    const after = this.random.oneIn(OPENING_ONE_IN) ? this.random.below(MAX_OPENING_MS) : this.random.below(MAX_WRITING_MS);
+    const prefix = `${database}:${kill}`;
+    await tab.page.run(
+      ({ name, ...writing }) => {
+        globalThis.db = sdk.openDatabase({ name, durability: writing.durability, user: 'ann', online: false });
+        sdk.writeWithoutEnd(writing);
+      },
+      { name: database, durability, witness: this.witness.url, prefix, lanes: LANES } as const,
+    );
+    await pause(after);
+    const next = await this.kill(tab, victim);
+    this.counts[victim] = (this.counts[victim] ?? 0) + 1;
+    const begun = performance.now();
+    await openIn(next.page, { name: database, user: 'ann', online: false });
+    const openMs = performance.now() - begun;
+    this.slowestOpenMs = Math.max(this.slowestOpenMs, openMs);
+    this.judge(await next.page.run(() => sdk.held()), database, prefix);
+    this.plan.note?.(
+      `${kill + 1}: ${victim} after ${after} ms, ${durability}; opened again in ${openMs.toFixed(0)} ms, ${this.acknowledged} acknowledged so far`,
+    );
+    return next;
+  }
+
+  /** Kills, sees that it was killed, and answers a tab that has the page loaded. */
+  private async kill(tab: Tab, victim: Victim): Promise<Tab> {
+    switch (victim) {
+      case 'worker': {
+        const ended = await tab.page.run(() => {
+          for (const worker of sdk.workers) worker.terminate();
+          return sdk.workers.length;
+        });
+        assert.ok(ended > 0, 'there must have been a worker to end');
+        await reload(tab.page);
+        return tab;
+      }
+      case 'tab':
+        await tab.close();
+        await assert.rejects(
+          tab.page.run(() => 0),
+          'the tab must be gone',
+        );
+        return this.tab();
+      case 'page':
+        await tab.crash();
+        return this.tab();
+      case 'renderer': {
+        const pids = await this.browser.renderers();
+        assert.ok(pids.length > 0, 'there must be a renderer to kill');
+        await Promise.all(pids.map(killProcess));
+        await tab.close().catch(() => {});
+        return this.tab();
+      }
+      case 'browser':
+        await this.browser.kill();
+        await this.browser.startAgain();
+        return this.tab();
+    }
+  }
+
+  private judge({ rows, queued, integrity }: Held, database: string, prefix: string): void {
+    assert.deepEqual(integrity, ['ok']);
+    const acknowledged = this.witness.told.map((told) => JSON.parse(told) as Acknowledged).filter((write) => write.rows[0]?.startsWith(`${database}:`));
+    const there = new Set(rows);
+    const waiting = new Set(queued.map(({ id }) => id));
+    const lost = acknowledged.filter((write) => !waiting.has(write.id) || write.rows.some((row) => !there.has(row)));
+    assert.deepEqual(lost, [], 'acknowledged, and lost');
+    assert.equal(waiting.size, queued.length, 'a write is queued twice');
+    assert.deepEqual(queued.flatMap((write) => write.rows).sort(), [...rows].sort(), 'each row is queued exactly once');
+    assertWhole(rows);
+    const ofThisKill = acknowledged.filter((write) => write.rows[0]?.startsWith(`${prefix}.`)).length;
+    const committed = queued.filter((write) => write.rows[0]?.startsWith(`${prefix}.`)).length;
+    if (ofThisKill > 0) this.inWrites++;
+    this.acknowledged += ofThisKill;
+    this.unheard += Math.max(0, committed - ofThisKill);
+  }
+
+  /** What survived reaches the server, once. */
+  private async synchronise(tab: Tab, database: string): Promise<void> {
+    const count = await tab.page.run(() => db.tables.lists.count());
+    await tab.page.run(() => db.setOnline(true));
+    await settled(tab.page);
+    const refused = await tab.page.run(async () => (await db.writes.rejected()).map(({ message }) => message));
+    assert.deepEqual(refused, [], 'what was queued must be accepted');
+    await tab.page.run(() => db.close({ now: true }));
+    // Another device of the same user, which knows nothing but what the server says.
+    await openIn(tab.page, { name: `${database}, elsewhere`, user: 'ann' });
+    await holdsRows(tab.page, `${database}:`, count);
+    await tab.page.run(() => db.close({ now: true }));
+  }
+
+  private async tab(): Promise<Tab> {
+    const tab = await this.browser.tab();
+    await tab.page.goto(`${this.server.url}/`);
+    await loaded(tab.page);
+    return tab;
+  }
+}
+
+/** A write is there with all of its rows, and in each lane nothing is missing before what is there. */
+function assertWhole(rows: readonly string[]): void {
+  const lanes = new Map<string, Map<number, { found: number; parts: number }>>();
+  for (const row of rows) {
+    const [, lane = '', n, parts] = /^(.*)\.(\d+)\.\d+\/(\d+)$/.exec(row) ?? [];
+    const writes = lanes.get(lane) ?? new Map<number, { found: number; parts: number }>();
+    lanes.set(lane, writes);
+    writes.set(Number(n), { found: (writes.get(Number(n))?.found ?? 0) + 1, parts: Number(parts) });
+  }
+  for (const [lane, writes] of lanes) {
+    for (let n = 0; n < writes.size; n++) assert.ok(writes.has(n), `${lane}.${n} is missing, and later ones are there`);
+    for (const [n, { found, parts }] of writes) assert.equal(found, parts, `${lane}.${n} is there in part`);
+  }
+}
