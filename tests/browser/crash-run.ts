@@ -21,7 +21,7 @@ async function run(browser: BrowserName): Promise<void> {
     const victims = Object.entries(report.kills).map(([victim, count]) => `${count} ${victim}`);
     process.stdout.write(
       `\n${browser}: ${kills} kills in ${seconds} s (${victims.join(', ')}), ${report.inWrites} of them in the middle of writes.\n` +
-        `${report.acknowledged} writes were acknowledged and none lost; ${report.unheard} were committed and killed before their answer was heard.\n` +
+        `${report.acknowledged} writes were acknowledged and none lost; ${report.unheard} more were committed, and the kill came before anybody heard of it.\n` +
         `Opening again took at most ${report.slowestOpenMs.toFixed(0)} ms.\n\n`,
     );
   } catch (error) {

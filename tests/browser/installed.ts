@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import puppeteer, { type Browser, type CDPSession, type Page as PuppeteerPage } from 'puppeteer-core';
+import puppeteer, { type Browser, type CDPSession, type Protocol, type Page as PuppeteerPage } from 'puppeteer-core';
 // @ts-expect-error a plain JavaScript module of the build
 import { chromiumArgs, need } from '../../scripts/browsers.mjs';
 import { type BrowserName, type Front, puppeteerPage, type TestPage } from './harness.js';
@@ -54,11 +54,21 @@ export class InstalledBrowser {
 
   /** The processes that hold its pages. */
   async renderers(): Promise<number[]> {
-    if (this.name === 'firefox') return contentProcesses(this.pid);
+    if (this.name === 'firefox') return firefoxProcesses(this.pid, 'tab');
+    return (await this.chromiumProcesses()).filter(({ type }) => type === 'renderer').map(({ id }) => id);
+  }
+
+  /** All of its processes. */
+  async processes(): Promise<number[]> {
+    if (this.name === 'firefox') return [this.pid, ...(await firefoxProcesses(this.pid))];
+    return (await this.chromiumProcesses()).map(({ id }) => id);
+  }
+
+  private async chromiumProcesses(): Promise<Protocol.SystemInfo.ProcessInfo[]> {
     const session = await this.browser.target().createCDPSession();
     const { processInfo } = await session.send('SystemInfo.getProcessInfo');
     await session.detach();
-    return processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);
+    return processInfo;
   }
 
   /** `kill -9` of the whole browser. */
@@ -103,6 +113,11 @@ export class Tab {
   /** Goes back in its history, as the button does. */
   async back(): Promise<void> {
     await this.puppet.goBack();
+  }
+
+  /** How many workers its page has. */
+  workers(): number {
+    return this.puppet.workers().length;
   }
 
   /** What only Chromium's own protocol can say. */
@@ -159,13 +174,13 @@ function startOn(name: BrowserName, userDataDir: string): Promise<Browser> {
   return puppeteer.launch({ ...common, browser: 'firefox', extraPrefsFirefox: { 'privacy.reduceTimerPrecision': false } });
 }
 
-/** Firefox says in the arguments of a process whose child it is, and as the last one what it is for: pages are `tab`. */
-async function contentProcesses(browser: number): Promise<number[]> {
+/** Firefox says in the arguments of a process whose child it is, and last what it is for: pages are `tab`. */
+async function firefoxProcesses(browser: number, kind?: string): Promise<number[]> {
   const all = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
-  const isContent = async (pid: number): Promise<boolean> => {
+  const wanted = async (pid: number): Promise<boolean> => {
     const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split(/[\0 ]+/).filter(Boolean);
-    return words.at(-1) === 'tab' && words[words.indexOf('-parentPid') + 1] === String(browser);
+    return words[words.indexOf('-parentPid') + 1] === String(browser) && (kind === undefined || words.at(-1) === kind);
   };
-  const found = await Promise.all(all.map((pid) => isContent(pid).catch(() => false)));
+  const found = await Promise.all(all.map((pid) => wanted(pid).catch(() => false)));
   return all.filter((_, nth) => found[nth]);
 }

@@ -1,6 +1,7 @@
 // The page of the package's tests: the built package, and a schema that the demo's server knows, beside a local table with every type.
 
 import * as seaworthy from 'seaworthy';
+import { countTo, life } from './sdk-life.js';
 import { held, writeWithoutEnd } from './sdk-writer.js';
 
 const { blob, boolean, id, integer, json, real, schema, sql, table, text, timestamp } = seaworthy;
@@ -119,6 +120,8 @@ const api = {
   hideAndShow,
   writeWithoutEnd,
   held,
+  life,
+  countTo,
   pause: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)),
 };
 

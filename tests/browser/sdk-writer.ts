@@ -24,14 +24,27 @@ const ROWS_OF_SEVERAL = 3;
  * `prefix.lane.n.part/parts`: it says how many rows its write has, and that writes before it in its lane were acknowledged.
  */
 export function writeWithoutEnd({ witness, prefix, lanes }: Writing): void {
+  const tell = teller(witness);
   const lane = async (name: number): Promise<void> => {
     for (let n = 0; ; n++) {
-      const { id, rows } = await writeOnce(`${prefix}.${name}.${n}`, n + name);
-      const acknowledged: Acknowledged = { id, rows };
-      navigator.sendBeacon(witness, JSON.stringify(acknowledged));
+      tell(await writeOnce(`${prefix}.${name}.${n}`, n + name));
     }
   };
   for (let name = 0; name < lanes; name++) void lane(name);
+}
+
+/** Tells the witness at once, and what comes while it is being told with the next message: a flood of them would hold up the browser. */
+function teller(witness: string): (write: Acknowledged) => void {
+  const untold: Acknowledged[] = [];
+  let telling = false;
+  return async (write) => {
+    untold.push(write);
+    if (telling) return;
+    telling = true;
+    // When the page is left, its requests are cut off: those writes were acknowledged to nobody.
+    while (untold.length > 0) await fetch(witness, { method: 'POST', body: JSON.stringify(untold.splice(0)) }).catch(() => {});
+    telling = false;
+  };
 }
 
 /** One transaction, of the kind that is `turn`'s: a single row, several by one call, or several by an interactive transaction. */

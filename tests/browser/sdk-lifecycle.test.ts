@@ -1,0 +1,227 @@
+// What browsers do to pages: reload them, keep them in the back-forward cache, hide and freeze them, and sleep with their machine.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { Colleague } from './colleague.js';
+import { BROWSERS, type TestPage } from './harness.js';
+import { InstalledBrowser, sleepFor, type Tab } from './installed.js';
+import { Ledger } from './ledger.js';
+import { Wire } from './network.js';
+import { holdsLists, loaded, openIn, settled } from './sdk-stage.js';
+import { pause, TestServer } from './server.js';
+import { Site } from './site.js';
+
+const TIMEOUT_MS = 60_000;
+const LEAVES = 30;
+const SLEEP_MS = 2500;
+const HIDDEN_MS = 2000;
+const WRITES = 300;
+
+/** A database of one test, whose user is nobody else. */
+interface Place {
+  readonly name: string;
+  readonly user: string;
+  readonly colleague: Colleague;
+  /** A tab with the page loaded. */
+  tab(url?: string): Promise<Tab>;
+}
+
+for (const name of BROWSERS) {
+  describe(`pages that come and go, in ${name}`, () => {
+    let site: Site;
+    let server: TestServer;
+    let browser: InstalledBrowser;
+    let places = 0;
+
+    before(async () => {
+      site = await Site.build();
+      server = await TestServer.start({ www: site.folder });
+      browser = await InstalledBrowser.start(name);
+    });
+    after(async () => {
+      await browser?.remove();
+      await server?.remove();
+      await site?.remove();
+    });
+
+    const scenario = (title: string, run: (place: Place) => Promise<void>): void => {
+      test(title, { timeout: TIMEOUT_MS }, async () => {
+        const tabs: Tab[] = [];
+        const user = `user ${++places}`;
+        const tab = async (url = server.url): Promise<Tab> => {
+          const opened = await browser.tab();
+          tabs.push(opened);
+          await opened.page.goto(`${url}/`);
+          await loaded(opened.page);
+          return opened;
+        };
+        try {
+          await run({ name: `database ${places}`, user, colleague: new Colleague(server.url, user), tab });
+        } finally {
+          await Promise.all(tabs.map((opened) => opened.close().catch(() => {})));
+        }
+      });
+    };
+
+    scenario(
+      `${LEAVES} reloads and navigations in a row, each with writes under way, lose nothing and do not start more slowly`,
+      async ({ name, user, tab }) => {
+        const ledger = await Ledger.open();
+        try {
+          const { page } = await tab();
+          const starts: number[] = [];
+          for (let nth = 0; nth < LEAVES; nth++) {
+            const prefix = `${name}:${nth}`;
+            await page.run(
+              ({ name, user, ...writing }) => {
+                globalThis.db = sdk.openDatabase({ name, user, online: false });
+                sdk.writeWithoutEnd(writing);
+              },
+              { name, user, witness: ledger.url, prefix, lanes: 2 },
+            );
+            // Every other reload comes before the database is open.
+            if (nth % 2 === 0) {
+              await ledger.heard(`${prefix}.`);
+              starts.push(await page.run(() => db.ready.then(() => performance.now())));
+            }
+            if (nth % 3 === 2) await page.goto(`${server.url}/?${nth}`);
+            else await page.reload();
+            await loaded(page);
+          }
+          await openIn(page, { name, user, online: false });
+          ledger.check(await page.run(() => sdk.held()), `${name}:`);
+          const [first, last] = [median(starts.slice(0, 5)), median(starts.slice(-5))];
+          assert.ok(last < 2 * first + 100, `the first starts took ${first.toFixed(0)} ms, the last ${last.toFixed(0)} ms`);
+        } finally {
+          await ledger.remove();
+        }
+      },
+    );
+
+    scenario('a hidden page synchronises and keeps its limits, although its own timers hardly run', async (place) => {
+      const tab = await place.tab();
+      const { page } = tab;
+      await openIn(page, { name: place.name, user: place.user, idleMs: 150 });
+      await settled(page);
+      await browser.tab();
+      await page.until('the page to be hidden', () => document.visibilityState === 'hidden');
+      await server.kill();
+      await page.until('the connection to be lost', () => db.status.getSnapshot().connection !== 'online');
+      await server.run();
+      const before = await page.run(() => sdk.life.ticks);
+      await place.colleague.addList(`unseen of ${place.user}`);
+      await holdsLists(page, [`unseen of ${place.user}`]);
+      const limit = await page.run(async () => {
+        const begun = performance.now();
+        // What waits for the transaction goes on when the worker has ended it.
+        await sdk.failure(() => db.transaction(async (tx) => [await tx.tables.lists.all(), await db.tables.lists.all()]));
+        return performance.now() - begun;
+      });
+      await pause(HIDDEN_MS);
+      const ticks = (await page.run(() => sdk.life.ticks)) - before;
+      assert.ok(ticks < HIDDEN_MS / 200, `the hidden page's timers must be throttled, and ran ${ticks} times`);
+      assert.ok(limit < 800, `a transaction that may be idle for 150 ms was ended after ${limit.toFixed(0)} ms`);
+    });
+
+    for (const what of ['renderers', 'processes'] as const) {
+      scenario(
+        `sleep and wake of ${what === 'renderers' ? 'the page' : 'the whole browser'}: writes under way are answered once, and it connects again`,
+        async (place) => {
+          const wire = await Wire.to(server.port);
+          try {
+            const { page } = await place.tab(wire.url);
+            await openIn(page, { name: place.name, user: place.user });
+            await settled(page);
+            await counting(page, place.user);
+            const asleep = sleepFor(await browser[what](), SLEEP_MS);
+            // Nobody tells a machine that sleeps that its connections are gone.
+            wire.break();
+            wire.mend();
+            await place.colleague.addList(`meanwhile of ${place.user}`);
+            await asleep;
+            await counted(page, place.user);
+            const gap = await page.run(() => sdk.life.longestGapMs);
+            assert.ok(gap > 0.8 * SLEEP_MS, `the page must have slept, and its longest gap was ${gap.toFixed(0)} ms`);
+            await settled(page);
+            await holdsLists(page, [`counter of ${place.user}`, `meanwhile of ${place.user}`]);
+          } finally {
+            await wire.remove();
+          }
+        },
+      );
+    }
+
+    if (name === 'chromium') {
+      scenario('a page that comes back from the back-forward cache goes on: writes are answered once, and it hears what it missed', async (place) => {
+        const tab = await place.tab();
+        const { page } = tab;
+        await openIn(page, { name: place.name, user: place.user });
+        await counting(page, place.user);
+        await page.goto(`${server.url}/?away`);
+        await place.colleague.addList(`meanwhile of ${place.user}`);
+        await tab.back();
+        await page.until('the page to come from the back-forward cache', () => sdk.life.events.includes('pageshow, persisted'));
+        await counted(page, place.user);
+        await settled(page);
+        await holdsLists(page, [`counter of ${place.user}`, `meanwhile of ${place.user}`]);
+      });
+
+      scenario('a page that is frozen lets go of the database, and goes on when it is resumed', async (place) => {
+        const frozen = await place.tab();
+        await openIn(frozen.page, { name: place.name, user: place.user, online: false });
+        await counting(frozen.page, place.user);
+        const other = await place.tab();
+        await frozen.page.until('the page to be hidden', () => document.visibilityState === 'hidden');
+        assert.equal(frozen.workers(), 1);
+        const devtools = await frozen.devtools();
+        await devtools.send('Page.setWebLifecycleState', { state: 'frozen' });
+        await until('the worker of the frozen page to be ended', () => frozen.workers() === 0);
+        await openIn(other.page, { name: place.name, user: place.user, online: false });
+        const seen = await other.page.run(async (counter) => (await db.tables.lists.get(counter))?.position ?? 0, `counter of ${place.user}`);
+        assert.ok(seen > 0 && seen < WRITES, `it must have been frozen in the middle of its writes, and had made ${seen}`);
+        await other.page.run(async () => {
+          await db.tables.lists.insert({ id: 'other', name: 'other', owner_id: 'ann' });
+          await db.close({ now: true });
+        });
+        await frozen.bringToFront();
+        await devtools.send('Page.setWebLifecycleState', { state: 'active' });
+        await counted(frozen.page, place.user);
+        const events = await frozen.page.run(() => sdk.life.events);
+        assert.deepEqual(
+          events.filter((event) => event === 'freeze' || event === 'resume'),
+          ['freeze', 'resume'],
+        );
+        await holdsLists(frozen.page, [`counter of ${place.user}`, 'other']);
+      });
+    }
+  });
+}
+
+/** Begins to count, and waits until it is in the middle of it. */
+async function counting(page: TestPage, user: string): Promise<void> {
+  await page.run(({ writes, user }) => void sdk.countTo(writes, `counter of ${user}`, user), { writes: WRITES, user });
+  await page.until('the first writes to be answered', () => sdk.life.answered > 5);
+}
+
+/** Waits until all has been counted, and asserts that every write had one answer and one effect. */
+async function counted(page: TestPage, user: string): Promise<void> {
+  await page
+    .until('all writes to be answered', (writes) => sdk.life.answered >= writes, WRITES)
+    .catch(async (e) => {
+      console.error(await page.run(async () => [sdk.life, db.status.getSnapshot(), await Promise.race([db.tables.lists.all(), sdk.pause(500)])]));
+      throw e;
+    });
+  const seen = await page.run(async (counter) => [sdk.life.answered, (await db.tables.lists.get(counter))?.position], `counter of ${user}`);
+  assert.deepEqual(seen, [WRITES, WRITES]);
+}
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  for (let waited = 0; !holds(); waited += 20) {
+    assert.ok(waited < 10_000, `waited in vain for ${what}`);
+    await pause(20);
+  }
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
