@@ -15,6 +15,7 @@ const TIMEOUT_MS = 60_000;
 const LEAVES = 30;
 const SLEEP_MS = 2500;
 const HIDDEN_MS = 2000;
+const DAY_MS = 24 * 3_600_000;
 const WRITES = 300;
 
 /** A database of one test, whose user is nobody else. */
@@ -121,6 +122,28 @@ for (const name of BROWSERS) {
       const ticks = (await page.run(() => sdk.life.ticks)) - before;
       assert.ok(ticks < HIDDEN_MS / 200, `the hidden page's timers must be throttled, and ran ${ticks} times`);
       assert.ok(limit < 800, `a transaction that may be idle for 150 ms was ended after ${limit.toFixed(0)} ms`);
+    });
+
+    scenario('a wall clock that jumps neither hurries nor holds up what is tried again', async (place) => {
+      const { page } = await place.tab();
+      await page.run(
+        async ({ name, user }) => {
+          globalThis.db = sdk.openDatabase({ name, user, workerUrl: sdk.hastyWorker() });
+          await db.ready;
+        },
+        { name: place.name, user: place.user },
+      );
+      await settled(page);
+      await server.kill();
+      await page.until('the connection to be lost', () => db.status.getSnapshot().connection !== 'online');
+      const ahead = await page.run(async (user) => {
+        await db.tables.lists.insert({ id: `offline of ${user}`, name: 'offline', owner_id: user });
+        const [written] = await db.writes.pending();
+        return (written?.committedAt.getTime() ?? 0) - Date.now();
+      }, place.user);
+      assert.ok(ahead > DAY_MS / 2, `the worker's clock must have jumped, and is ${ahead} ms ahead`);
+      await server.run();
+      await settled(page);
     });
 
     for (const what of ['renderers', 'processes'] as const) {
