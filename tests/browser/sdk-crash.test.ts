@@ -15,7 +15,7 @@ for (const browser of BROWSERS) {
       const report = await crash({ browser, seed: SEED, kills: victims.length });
       assert.deepEqual(report.kills, Object.fromEntries(victims.map((victim) => [victim, 1])), 'each must have been killed');
       assert.ok(report.inWrites >= victims.length - 1, `only ${report.inWrites} kills came in the middle of writes`);
-      assert.ok(report.acknowledged > 10 * victims.length, `only ${report.acknowledged} writes were acknowledged`);
+      assert.ok(report.acknowledged > victims.length, `only ${report.acknowledged} writes were acknowledged`);
     });
   });
 }

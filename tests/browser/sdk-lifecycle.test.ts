@@ -13,7 +13,7 @@ import { Site } from './site.js';
 
 const TIMEOUT_MS = 60_000;
 const LEAVES = 30;
-const SLEEP_MS = 2500;
+const SLEEP_MS = 1500;
 const HIDDEN_MS = 2000;
 const DAY_MS = 24 * 3_600_000;
 const WRITES = 300;
