@@ -1,7 +1,7 @@
 // The page of the package's tests: the built package, and a schema that the demo's server knows, beside a local table with every type.
 
 import * as seaworthy from 'seaworthy';
-import { countTo, life } from './sdk-life.js';
+import { countOn, life } from './sdk-life.js';
 import { held, writeWithoutEnd } from './sdk-writer.js';
 
 const { blob, boolean, id, integer, json, real, schema, sql, table, text, timestamp } = seaworthy;
@@ -134,7 +134,7 @@ const api = {
   writeWithoutEnd,
   held,
   life,
-  countTo,
+  countOn,
   pause: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)),
 };
 
