@@ -23,6 +23,8 @@ export interface CrashPlan {
   readonly browser: BrowserName;
   readonly seed: number;
   readonly kills: number;
+  /** How many tabs write; one of them is killed, and those that outlive it must go on. */
+  readonly tabs: number;
   /** Called after each kill with what was seen. */
   readonly note?: (line: string) => void;
 }
@@ -37,6 +39,8 @@ export interface CrashReport {
   readonly unheard: number;
   /** How long opening took after a kill, in milliseconds, the longest. */
   readonly slowestOpenMs: number;
+  /** How long it took after a kill until another tab was answered, in milliseconds, the longest. */
+  readonly slowestHandOverMs: number;
 }
 
 /** A database gets so many kills; then it synchronises, and the next one begins. */
@@ -71,6 +75,7 @@ class CrashRun {
   private acknowledged = 0;
   private unheard = 0;
   private slowestOpenMs = 0;
+  private slowestHandOverMs = 0;
 
   constructor(
     private readonly plan: CrashPlan,
@@ -88,8 +93,8 @@ class CrashRun {
       tab = await this.round(tab, kill, database);
       if (kill % KILLS_PER_DATABASE === KILLS_PER_DATABASE - 1 || kill === this.plan.kills - 1) await this.synchronise(tab, database);
     }
-    const { counts: kills, inWrites, acknowledged, unheard, slowestOpenMs } = this;
-    return { kills, inWrites, acknowledged, unheard, slowestOpenMs };
+    const { counts: kills, inWrites, acknowledged, unheard, slowestOpenMs, slowestHandOverMs } = this;
+    return { kills, inWrites, acknowledged, unheard, slowestOpenMs, slowestHandOverMs };
   }
 
   /** One kill, and a look at what is left, in the tab that is answered. */
@@ -103,17 +108,14 @@ class CrashRun {
     const prefix = `${database}:${kill}`;
     // What was looked at last time is still open.
     await reload(tab.page);
-    await tab.page.run(
-      ({ name, ...writing }) => {
-        globalThis.db = sdk.openDatabase({ name, durability: writing.durability, user: 'ann', online: false });
-        sdk.writeWithoutEnd(writing);
-      },
-      { name: database, durability, witness: this.ledger.url, prefix, lanes: LANES } as const,
-    );
-    if (!opening) await this.ledger.heard(`${prefix}.`);
+    await this.write(tab, database, durability, `${prefix} victim`);
+    const others = await Promise.all(Array.from({ length: this.plan.tabs - 1 }, () => this.tab()));
+    for (const [nth, other] of others.entries()) await this.write(other, database, durability, `${prefix} other ${nth}`);
+    if (!opening) await this.ledger.heard(`${prefix} victim.`);
     await pause(after);
     const next = await this.kill(tab, victim);
     this.counts[victim] = (this.counts[victim] ?? 0) + 1;
+    await this.outlive(others, victim, prefix);
     const begun = performance.now();
     await openIn(next.page, { name: database, user: 'ann', online: false });
     const openMs = performance.now() - begun;
@@ -122,6 +124,27 @@ class CrashRun {
     const when = `${after} ms after the ${opening ? 'start' : 'first write'}, ${durability}`;
     this.plan.note?.(`${kill + 1}: ${victim}, ${when}; opened again in ${openMs.toFixed(0)} ms, ${this.acknowledged} acknowledged so far`);
     return next;
+  }
+
+  /** Lets a tab write until it is gone. */
+  private async write(tab: Tab, name: string, durability: 'strict' | 'relaxed', prefix: string): Promise<void> {
+    await tab.page.run(
+      ({ name, durability, ...writing }) => {
+        globalThis.db = sdk.openDatabase({ name, durability, user: 'ann', online: false });
+        sdk.writeWithoutEnd(writing);
+      },
+      { name, durability, witness: this.ledger.url, prefix, lanes: LANES },
+    );
+  }
+
+  /** Sees that tabs which outlived the kill go on, and closes all. */
+  private async outlive(others: readonly Tab[], victim: Victim, prefix: string): Promise<void> {
+    const killed = performance.now();
+    if (victim !== 'renderer' && victim !== 'browser' && others.length > 0) {
+      await this.ledger.heard(`${prefix} other `, this.ledger.writes(`${prefix} other `).length + 1);
+      this.slowestHandOverMs = Math.max(this.slowestHandOverMs, performance.now() - killed);
+    }
+    await Promise.all(others.map((other) => other.close().catch(() => {})));
   }
 
   /** Kills, sees that it was killed, and answers a tab that has the page loaded. */
@@ -163,8 +186,8 @@ class CrashRun {
   /** Looks at what is left, and counts it. */
   private judge(held: Held, database: string, prefix: string): void {
     this.ledger.check(held, `${database}:`);
-    const acknowledged = this.ledger.writes(`${prefix}.`).length;
-    const committed = held.queued.filter((write) => write.rows[0]?.startsWith(`${prefix}.`)).length;
+    const acknowledged = this.ledger.writes(`${prefix} `).length;
+    const committed = held.queued.filter((write) => write.rows[0]?.startsWith(`${prefix} `)).length;
     if (acknowledged > 0) this.inWrites++;
     this.acknowledged += acknowledged;
     this.unheard += committed - acknowledged;

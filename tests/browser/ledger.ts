@@ -30,9 +30,9 @@ export class Ledger {
     return this.acknowledged.filter(({ rows }) => rows[0]?.startsWith(prefix));
   }
 
-  /** Waits until a write was acknowledged. */
-  async heard(prefix: string): Promise<void> {
-    for (let waited = 0; this.writes(prefix).length === 0; waited += POLL_MS) {
+  /** Waits until so many writes were acknowledged. */
+  async heard(prefix: string, count = 1): Promise<void> {
+    for (let waited = 0; this.writes(prefix).length < count; waited += POLL_MS) {
       assert.ok(waited < PATIENCE_MS, `no write of ${prefix} was acknowledged`);
       await pause(POLL_MS);
     }
