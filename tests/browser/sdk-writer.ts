@@ -16,7 +16,7 @@ export interface Writing {
 
 /** Every so many writes, one has a row that fills many pages of the file. */
 const LARGE_EVERY = 11;
-const LARGE_CHARACTERS = 60_000;
+const LARGE_CHARACTERS = 30_000;
 const ROWS_OF_SEVERAL = 3;
 
 /**
