@@ -1,4 +1,4 @@
-// Starts under policies and from other hosts, and workers that never say a word.
+// Starts under policies and from other hosts, and workers that cannot start or never say a word.
 
 import assert from 'node:assert/strict';
 import { Host } from './host.js';
@@ -68,6 +68,47 @@ inEveryBrowser('starts', (scenario, browser) => {
         assert.ok(failed?.message.includes(`blob: and ${cdn}`), failed?.message);
       });
     });
+  });
+
+  scenario('a worker that is not there, or is not a script, fails with its cause', async (stage) => {
+    const page = await stage.page();
+    const failures = await page.run(async () => {
+      const cause = async (choice: Parameters<typeof sdk.openDatabase>[0]) => {
+        const wrong = sdk.openDatabase(choice);
+        const events: string[] = [];
+        wrong.on('error', ({ code }) => events.push(code));
+        const ready = await sdk.failure(() => wrong.ready);
+        const call = await sdk.failure(() => wrong.tables.lists.all());
+        return [ready?.code, ready?.cause, call?.code, wrong.status.getSnapshot().error?.code, events.join()];
+      };
+      return {
+        worker: await cause({ name: 'a', workerUrl: '/nowhere/worker.js' }),
+        type: await cause({ name: 'b', workerUrl: '/index.html' }),
+        wasm: await cause({ name: 'c', wasmUrl: '/nowhere.wasm' }),
+        notWasm: await cause({ name: 'd', wasmUrl: '/index.html' }),
+      };
+    });
+    const failed = (cause: string) => ['WorkerFailed', cause, 'WorkerFailed', 'WorkerFailed', 'WorkerFailed'];
+    assert.deepEqual(failures, { worker: failed('not-found'), type: failed('wrong-type'), wasm: failed('not-found'), notWasm: failed('wrong-type') });
+  });
+
+  scenario('a worker from another origin that may not be read fails as cross-origin', async (stage) => {
+    const page = await stage.page();
+    const foreign = `http://localhost:${stage.server.port}/worker.js`;
+    const failed = await page.run((workerUrl) => sdk.failure(() => sdk.openDatabase({ workerUrl }).ready), foreign);
+    assert.deepEqual([failed?.code, failed?.cause], ['WorkerFailed', 'cross-origin'], `${browser}: ${failed?.message}`);
+  });
+
+  scenario('a policy that forbids the worker is named', async (stage) => {
+    const page = await stage.page();
+    const failed = await page.run(() => {
+      const policy = document.createElement('meta');
+      policy.httpEquiv = 'Content-Security-Policy';
+      policy.content = "worker-src 'none'";
+      document.head.append(policy);
+      return sdk.failure(() => sdk.openDatabase().ready);
+    });
+    assert.deepEqual([failed?.code, failed?.cause], ['WorkerFailed', 'csp'], failed?.message);
   });
 
   // Its five seconds are the same everywhere.
