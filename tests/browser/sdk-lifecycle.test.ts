@@ -180,6 +180,10 @@ for (const name of BROWSERS) {
         await openIn(page, { name: place.name, user: place.user });
         await counting(page, place.user);
         await page.goto(`${server.url}/?away`);
+        await loaded(page);
+        // A page is thrown out of the cache by who asks for a lock that it has.
+        const free = await page.run((name) => navigator.locks.request(`seaworthy:${name}`, { ifAvailable: true }, (lock) => lock !== null), place.name);
+        assert.ok(free, 'the page that was left must have let go of the database');
         await place.colleague.addList(`meanwhile of ${place.user}`);
         await tab.back();
         await page.until('the page to come from the back-forward cache', () => sdk.life.events.includes('pageshow, persisted'));
