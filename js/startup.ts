@@ -9,7 +9,9 @@ export function startWorker(url: string): Worker {
   if (new URL(url, location.href).origin === location.origin) return new Worker(url, options);
   const wrapper = URL.createObjectURL(new Blob([`import ${JSON.stringify(url)};`], { type: 'text/javascript' }));
   try {
-    return new Worker(wrapper, options);
+    const worker = new Worker(wrapper, options);
+    worker.addEventListener('error', () => refused.add(url));
+    return worker;
   } finally {
     // The fetch of the script has begun when the constructor returns.
     setTimeout(() => URL.revokeObjectURL(wrapper), HELLO_MS);
@@ -32,6 +34,8 @@ export function connectBroker(url: string): MessagePort | null {
 }
 
 let forbidden: string | null = null;
+/** Workers of other origins that ended in an error: a violation inside of the wrapper is not reported to the page. */
+const refused = new Set<string>();
 
 /** Remembers whether the page's policy refuses a worker, since the worker's own error event is mute. */
 export function watchPolicy(): void {
@@ -47,7 +51,7 @@ export async function diagnose(url: string): Promise<WorkerFailed> {
   if (forbidden) {
     return failed(
       'csp',
-      `The page's Content-Security-Policy (${forbidden}) forbids the worker. Add worker-src 'self', or blob: for a worker from another origin.`,
+      `The page's Content-Security-Policy (${forbidden}) forbids the worker. Add worker-src 'self', or blob: and its origin for a worker from another one.`,
     );
   }
   const foreign = new URL(url, location.href).origin !== location.origin;
@@ -69,6 +73,12 @@ export async function diagnose(url: string): Promise<WorkerFailed> {
     return failed(
       'wrong-type',
       `${url} answers with ${type}, not JavaScript. Often a server gives index.html for unknown paths: copy worker.js there, or set workerUrl.`,
+    );
+  }
+  if (refused.has(url)) {
+    return failed(
+      'csp',
+      `The worker at ${url} can be read, and the browser refuses to run it. Name blob: and ${new URL(url).origin} in worker-src of the page's Content-Security-Policy.`,
     );
   }
   return failed('timeout', `The worker at ${url} did not start within ${HELLO_MS / 1000} s. Its script may not be this package's worker.js.`);

@@ -200,7 +200,7 @@ async function launchFirefox(): Promise<TestBrowser> {
 }
 
 /** The tab that a browser shows. */
-interface Front {
+export interface Front {
   page: PuppeteerPage | null;
 }
 
@@ -210,17 +210,22 @@ function firefoxProfile(context: PuppeteerContext, front: Front): Profile {
       const page = await context.newPage();
       front.page = page;
       await page.setViewport({ width, height });
-      const tested = new TestPage(firefoxDriver(page, front));
-      page.on('console', (message) => message.type() === 'error' && tested.problems.push(message.text()));
-      page.on('pageerror', (error) => tested.problems.push(error instanceof Error ? error.message : String(error)));
-      return tested;
+      return puppeteerPage(page, front);
     },
     setOffline: () => Promise.reject(new Error('Firefox has no emulation of a network that is away: use a Wire.')),
     close: () => context.close(),
   };
 }
 
-function firefoxDriver(page: PuppeteerPage, front: Front): Driver {
+/** A tab that puppeteer drives. */
+export function puppeteerPage(page: PuppeteerPage, front: Front): TestPage {
+  const tested = new TestPage(puppeteerDriver(page, front));
+  page.on('console', (message) => message.type() === 'error' && tested.problems.push(message.text()));
+  page.on('pageerror', (error) => tested.problems.push(error instanceof Error ? error.message : String(error)));
+  return tested;
+}
+
+function puppeteerDriver(page: PuppeteerPage, front: Front): Driver {
   // A tab in the background draws nothing, and what is not drawn cannot be clicked.
   const inFront = async (): Promise<void> => {
     if (front.page !== page) await page.bringToFront();

@@ -1,6 +1,8 @@
 // The page of the package's tests: the built package, and a schema that the demo's server knows, beside a local table with every type.
 
 import * as seaworthy from 'seaworthy';
+import { countOn, life } from './sdk-life.js';
+import { held, writeWithoutEnd } from './sdk-writer.js';
 
 const { blob, boolean, id, integer, json, real, schema, sql, table, text, timestamp } = seaworthy;
 
@@ -41,6 +43,7 @@ interface Choice {
   readonly user?: string;
   readonly online?: boolean;
   readonly storage?: 'opfs' | 'memory';
+  readonly durability?: 'relaxed' | 'strict';
   readonly workerUrl?: string;
   readonly wasmUrl?: string;
   readonly idleMs?: number;
@@ -82,10 +85,15 @@ globalThis.Worker = class extends Worker {
   }
 };
 
+/** The worker's script, after something was changed in its global scope. */
+function workerAfter(patch: string): string {
+  const module = (source: string): string => URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
+  return module(`import ${JSON.stringify(module(patch))}; import ${JSON.stringify(new URL('/worker.js', location.href).href)};`);
+}
+
 /** The worker's script, with a wasm instance that traps in every read that has `marker` in it. */
 function trappingWorker(marker: string): string {
-  const module = (source: string): string => URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
-  const patch = module(`
+  return workerAfter(`
     const { instantiateStreaming } = WebAssembly;
     WebAssembly.instantiateStreaming = async (...given) => {
       const { instance, module } = await instantiateStreaming(...given);
@@ -97,7 +105,14 @@ function trappingWorker(marker: string): string {
       };
       return { instance: { exports: { ...instance.exports, database_read: read } }, module };
     };`);
-  return module(`import ${JSON.stringify(patch)}; import ${JSON.stringify(new URL('/worker.js', location.href).href)};`);
+}
+
+/** The worker's script, with a wall clock that is a day further ahead at every look. */
+function hastyWorker(): string {
+  return workerAfter(`
+    const { now } = Date;
+    let days = 0;
+    Date.now = () => now() + ++days * 86_400_000;`);
 }
 
 /** Leaves the page as the back-forward cache does, and comes back: the worker is killed and another one started. */
@@ -114,7 +129,12 @@ const api = {
   failure,
   workers,
   trappingWorker,
+  hastyWorker,
   hideAndShow,
+  writeWithoutEnd,
+  held,
+  life,
+  countOn,
   pause: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)),
 };
 

@@ -101,11 +101,12 @@ export async function openIn(page: TestPage, choice: Parameters<typeof sdk.openD
 }
 
 /** Waits until the page is online and has nothing to send. */
-export async function settled(page: TestPage): Promise<void> {
-  await page.until('online and nothing pending', () => {
+export async function settled(page: TestPage, patienceMs?: number): Promise<void> {
+  const done = () => {
     const { connection, pending } = db.status.getSnapshot();
     return connection === 'online' && pending === 0;
-  });
+  };
+  await page.until('online and nothing pending', done, undefined, patienceMs);
 }
 
 /** The names of the lists, sorted. */
@@ -118,4 +119,11 @@ export async function holdsLists(page: TestPage, names: readonly string[]): Prom
   const same = async (wanted: readonly string[]) =>
     JSON.stringify((await db.tables.lists.all()).map(({ name }) => name).sort()) === JSON.stringify([...wanted].sort());
   await page.until(`the lists ${names.join(', ')}`, same, names);
+}
+
+/** Waits until the page has so many lists whose ids begin with `prefix`. */
+export async function holdsRows(page: TestPage, prefix: string, count: number, patienceMs?: number): Promise<void> {
+  const same = async ({ prefix, count }: { prefix: string; count: number }) =>
+    (await db.all(sdk.sql<{ id: string }>`SELECT id FROM lists`)).filter(({ id }) => id.startsWith(prefix)).length === count;
+  await page.until(`${count} lists of ${prefix}`, same, { prefix, count }, patienceMs);
 }
