@@ -13,6 +13,7 @@ import { buildRows } from './rows.js';
 import type { Schema } from './schema.js';
 import type { Sql } from './sql.js';
 import { fromMessage, type Status, StatusSource } from './status.js';
+import { mark, marked, StorageSource, type StorageStatus } from './storage.js';
 import { type TokenCallback, TokenSource, userOf } from './token.js';
 import { requestId } from './uuid.js';
 import { type RejectedWrite, Writes } from './writes.js';
@@ -30,6 +31,10 @@ export interface DatabaseEvents {
   readonly confirmed: readonly string[];
   /** A failure that no promise carries: of synchronisation, of storage, or of a write that nobody awaits. */
   readonly error: SeaworthyError;
+  /** The first write of this page that is to be sent, while the browser may still delete it: `db.requestPersistence()`. */
+  readonly 'storage-not-persisted': StorageStatus;
+  /** There was a database, and it vanished: this one began empty, and what was not sent is gone. */
+  readonly 'storage-lost': StorageStatus;
 }
 
 /** The parts of a database that its handle, its tables and its transactions share. */
@@ -37,6 +42,7 @@ export class Core implements Runner<'database'>, ConnectionListener {
   readonly schema: Schema;
   readonly connection: Connection;
   readonly status = new StatusSource();
+  readonly storage: StorageSource;
   readonly events = new Emitter<DatabaseEvents>();
   readonly writes: Writes;
   readonly resolvers: Resolvers;
@@ -49,6 +55,12 @@ export class Core implements Runner<'database'>, ConnectionListener {
     this.schema = schema;
     this.#ended = ended;
     this.connection = new Connection(source, options, this);
+    this.storage = new StorageSource(options.name, options.storage, {
+      notPersisted: (status) => void this.events.emit('storage-not-persisted', status),
+      lost: (status) => {
+        if (!this.events.emit('storage-lost', status)) console.warn(`The database ${options.name} vanished from this browser's storage, and begins anew.`);
+      },
+    });
     this.writes = new Writes(this.connection, schema);
     this.resolvers = new Resolvers(this.connection, schema, (error) => this.report(error));
     this.liveQueries = new LiveSet(this.connection, schema, (error) => this.report(error));
@@ -80,7 +92,13 @@ export class Core implements Runner<'database'>, ConnectionListener {
   async run(statements: readonly Statement[], { signal, onConflict: policy }: WriteOptions): Promise<{ receipt: ReceiptMessage; answers: StatementAnswer[] }> {
     const call = encodeCall(statements);
     const { receipt, buffer } = await this.connection.call({ op: 'write', request: requestId(), call, ...(policy ? { policy } : {}) }, signal);
+    this.committed(receipt);
     return { receipt, answers: decodeAnswer(buffer) };
+  }
+
+  /** A transaction is on this device; one with an id is to be sent. */
+  committed({ id }: ReceiptMessage): void {
+    if (id !== null) this.storage.synced();
   }
 
   /** Lets a failure that nobody awaits reach `db.on('error')`. */
@@ -94,7 +112,9 @@ export class Core implements Runner<'database'>, ConnectionListener {
 
   /** Starts the worker. Resolves when the database is open. */
   async open(): Promise<void> {
-    this.noteStatus(await this.connection.open());
+    const status = await this.connection.open();
+    this.noteStatus(status);
+    this.storage.opened(status.storage);
   }
 
   /** There can be no database here. */
@@ -136,6 +156,18 @@ export class Core implements Runner<'database'>, ConnectionListener {
     const token = await this.#tokens.current(false);
     await this.connection.call({ op: 'token', token });
     await this.connection.call({ op: 'adopt' });
+  }
+
+  /** Deletes the database; nobody misses it afterwards. */
+  async delete(name: string, discardPending: boolean, signal?: AbortSignal): Promise<void> {
+    const former = marked(name);
+    mark(name, null);
+    try {
+      await this.connection.call({ op: 'delete', discardPending }, signal);
+    } catch (error) {
+      mark(name, former);
+      throw error;
+    }
   }
 
   /** Asks the application for a token. */
@@ -220,6 +252,7 @@ export class Core implements Runner<'database'>, ConnectionListener {
   noteStatus(message: StatusMessage): void {
     const before = this.status.getSnapshot().connection;
     this.status.update(fromMessage(message));
+    this.storage.located(message.storage, message.storage_lost);
     if (message.connection === before) return;
     const words = message.error?.message;
     if (message.connection === 'needs-auth') this.report(new AuthRequired(words ?? 'Sign in, then call db.authenticate(). What is pending is kept.'));

@@ -10,6 +10,7 @@ import type { Resolver } from './resolve.js';
 import type { Schema, Tables } from './schema.js';
 import type { AnyRow, Sql } from './sql.js';
 import type { StatusSource, User } from './status.js';
+import type { StorageSource } from './storage.js';
 import type { RowOf } from './table.js';
 import { type TableHandles, tableHandles } from './tables.js';
 import { type Transaction, type TransactionOptions, transact } from './transaction.js';
@@ -67,6 +68,12 @@ export class Database<S extends Tables = Tables> implements AsyncDisposable {
    */
   readonly status: Pick<StatusSource, 'getSnapshot' | 'subscribe'>;
   /**
+   * Where the database is kept, how safely, and how much room there is.
+   * @example
+   * const { tier, persisted } = db.storage.getSnapshot();
+   */
+  readonly storage: Pick<StorageSource, 'getSnapshot' | 'subscribe' | 'refresh'>;
+  /**
    * Writes that are under way or were refused.
    * @example
    * for (const write of await db.writes.rejected()) await write.discard();
@@ -81,6 +88,7 @@ export class Database<S extends Tables = Tables> implements AsyncDisposable {
     this.ready = lifetime.ready;
     this.tables = tableHandles<S, 'database'>(schema, core);
     this.status = core.status;
+    this.storage = core.storage;
     this.writes = core.writes;
   }
 
@@ -218,6 +226,16 @@ export class Database<S extends Tables = Tables> implements AsyncDisposable {
   }
 
   /**
+   * Asks the browser not to delete this origin's data when space is short. It may ask the person, so call it when they do
+   * something that matters. Says whether the browser agreed; one that cannot answers false.
+   * @example
+   * db.on('storage-not-persisted', async () => { if (!(await db.requestPersistence())) warnThatDataMayGo(); });
+   */
+  requestPersistence(): Promise<boolean> {
+    return this.#core.storage.requestPersistence();
+  }
+
+  /**
    * Gives the handle back. The database closes a second after the last one, unless it is opened again; `now` does not wait.
    * @example
    * await db.close();
@@ -233,7 +251,7 @@ export class Database<S extends Tables = Tables> implements AsyncDisposable {
    * await db.delete({ discardPending: await confirmed('Drop what was not sent?') });
    */
   async delete(options: CallOptions & DiscardOptions = {}): Promise<void> {
-    await this.#core.connection.call({ op: 'delete', discardPending: options.discardPending ?? false }, options.signal);
+    await this.#core.delete(this.name, options.discardPending ?? false, options.signal);
     this.#lifetime.forget();
     this.#core.end(new Closed(`The database ${this.name} was deleted. Call open() again.`));
   }

@@ -42,6 +42,7 @@ export { schema } from './schema.js';
 export type { AnyRow, SqlTag } from './sql.js';
 export { Sql, sql } from './sql.js';
 export type { Status, User } from './status.js';
+export type { StorageStatus, StorageTier } from './storage.js';
 export type { InsertOf, Policy, RowOf, Table, TableOptions, UpdateOf } from './table.js';
 export { table } from './table.js';
 export type { Key, TableHandle } from './table-handle.js';

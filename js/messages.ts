@@ -1,6 +1,7 @@
 import type { WireError } from './errors.js';
 import type { ChangedRow, Conflict, Policy, Value } from './generated/protocol.js';
 import type { SchemaDefinition } from './schema.js';
+import type { StorageTier } from './storage.js';
 
 /** A user, as the token names them. */
 export interface UserMessage {
@@ -11,7 +12,10 @@ export interface UserMessage {
 /** What the page says when it opens a database. */
 export interface OpenRequest {
   readonly name: string;
-  readonly storage: 'opfs' | 'memory';
+  /** Where it may be, in the order of preference. */
+  readonly storage: readonly StorageTier[];
+  /** Where the page remembers it to be. */
+  readonly marked: StorageTier | null;
   readonly durability: 'relaxed' | 'strict';
   readonly schema: SchemaDefinition;
   /** The absolute base of the endpoints; `null` for a database that never synchronises. */
@@ -149,6 +153,9 @@ export interface StatusMessage {
   readonly last_synced_at_ms: number | null;
   readonly user: UserMessage | null;
   readonly error: { readonly code: string; readonly message: string } | null;
+  readonly storage: StorageTier;
+  /** There was a database before this one, and it vanished. */
+  readonly storage_lost: boolean;
 }
 
 /** What each request is answered with. */
@@ -191,7 +198,7 @@ export type WorkerEvent =
   | { readonly type: 'crashed'; readonly id: number | null; readonly message: string }
   /** The wasm instance of another tab died while it ran this request. */
   | { readonly type: 'blamed'; readonly id: number; readonly message: string }
-  /** Another worker owns the database, or another user's is open: the page opens it anew, and asks again what is unanswered. */
+  /** Another worker owns the database, or it was opened anew there: the page opens it anew, and asks again what is unanswered. */
   | { readonly type: 'moved' }
   /** Whether a connection is wanted, which holds for every tab. */
   | { readonly type: 'wanted'; readonly online: boolean }
@@ -206,7 +213,13 @@ export type WorkerEvent =
  */
 export type Owner = 'this-tab' | 'other-tab' | 'unresponsive' | 'outdated';
 
-/** What the wasm module emits; the worker passes it on. */
+/** The wasm module could not store what was committed, and must be opened again. Nobody was told of those commits. */
+export interface UnsavedEvent {
+  readonly type: 'unsaved';
+  readonly error: WireError;
+}
+
+/** What the wasm module emits beside that; the worker passes it on. */
 export type EngineEvent =
   | { readonly type: 'status'; readonly status: StatusMessage }
   | { readonly type: 'need-token'; readonly renew: boolean }

@@ -8,6 +8,7 @@ import { pageLives, watchPage } from './page.js';
 import { development } from './rows.js';
 import { definitionOf, type Schema, type Tables } from './schema.js';
 import { connectBroker, diagnose, HELLO_MS, startWorker, watchPolicy } from './startup.js';
+import { marked, type StorageTier, tiersOf } from './storage.js';
 import type { TokenCallback } from './token.js';
 
 /**
@@ -35,8 +36,12 @@ export interface OpenOptions<S extends Tables> {
   readonly schema: Schema<S>;
   /** Where it synchronises; without it all stays on this device. */
   readonly sync?: SyncOptions;
-  /** `opfs`: files of the origin (the default). `memory`: gone when the page is. */
-  readonly storage?: 'opfs' | 'memory';
+  /**
+   * Where the database may be kept, in the order of preference; a database that exists is opened where it is. Unless told
+   * `['opfs', 'indexeddb']`: in files, or in IndexedDB where a worker has none. Add `'memory'` to go on without storage where
+   * the browser offers none, and look at `db.storage` then.
+   */
+  readonly storage?: StorageTier | readonly StorageTier[];
   /**
    * `relaxed` (the default): a commit is in the file when it answers, so the crash of tab, worker or browser takes nothing; a
    * loss of power may take the last commits, never the whole. `strict`: it is on the disk when it answers.
@@ -100,7 +105,10 @@ function create<S extends Tables>(options: OpenOptions<S>, definition: string): 
   let sync = options.sync;
   const impossible = obstacle(options);
   const core = new Core(
-    workerSource(String(options.workerUrl ?? workerAsset()), options.storage === 'memory'),
+    workerSource(
+      String(options.workerUrl ?? workerAsset()),
+      tiersOf(options.storage).every((tier) => tier === 'memory'),
+    ),
     openRequest(options),
     options.schema as Schema,
     (demand) => sync?.token(demand) ?? null,
@@ -153,7 +161,7 @@ function obstacle({ name, storage }: OpenOptions<Tables>): SeaworthyError | unde
   if (typeof Worker === 'undefined' || typeof document === 'undefined') {
     return new ServerSide('There is no database on a server. Query in the browser, after hydration.');
   }
-  if (!isSecureContext && storage !== 'memory') {
+  if (!isSecureContext && !tiersOf(storage).includes('memory')) {
     return new InsecureContext("Browsers give storage to secure pages only. Use https or localhost, or open with storage: 'memory'.");
   }
   return undefined;
@@ -162,7 +170,8 @@ function obstacle({ name, storage }: OpenOptions<Tables>): SeaworthyError | unde
 function openRequest({ name, schema, sync, storage, durability, online, transaction, wasmUrl }: OpenOptions<Tables>): OpenRequest {
   return {
     name,
-    storage: storage ?? 'opfs',
+    storage: tiersOf(storage),
+    marked: typeof document === 'undefined' ? null : marked(name),
     durability: durability ?? 'relaxed',
     schema: definitionOf(schema as Schema),
     sync: sync ? { url: absolute(sync.url).replace(/\/+$/, '') } : null,

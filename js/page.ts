@@ -36,12 +36,13 @@ let alive: Promise<void> | null = null;
  */
 export function pageLives(): Promise<void> | null {
   if (typeof navigator === 'undefined' || !navigator.locks) return null;
-  alive ??= new Promise((resolve, reject) => {
+  alive ??= new Promise((resolve) => {
     const forever = (): Promise<void> => {
       resolve();
       return new Promise(() => {});
     };
-    navigator.locks.request(`seaworthy:page:${pageId}`, forever).catch(reject);
+    // Where it is refused, the worker finds that it gets none either.
+    navigator.locks.request(`seaworthy:page:${pageId}`, forever).catch(() => resolve());
   });
   return alive;
 }

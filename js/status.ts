@@ -1,5 +1,5 @@
-import { isolated } from './emitter.js';
 import type { ConnectionState, Owner, StatusMessage } from './messages.js';
+import { Snapshot } from './snapshot.js';
 
 /**
  * The user that a database belongs to.
@@ -54,40 +54,10 @@ const INITIAL: Status = {
   error: null,
 };
 
-/** The status of a database. The snapshot keeps its identity until something changes. */
-export class StatusSource {
-  #snapshot = INITIAL;
-  readonly #listeners = new Set<(status: Status) => void>();
-
-  /**
-   * The status now: the same object until it changes.
-   * @example
-   * const { connection } = db.status.getSnapshot();
-   */
-  readonly getSnapshot = (): Status => this.#snapshot;
-
-  /**
-   * Calls back with the status, at once and whenever it changes.
-   * @example
-   * const stop = db.status.subscribe(({ pending }) => { badge.textContent = String(pending); });
-   */
-  readonly subscribe = (listener: (status: Status) => void, options: { readonly signal?: AbortSignal } = {}): (() => void) => {
-    if (options.signal?.aborted) return () => {};
-    // Each subscription is its own, even when the same function subscribes twice.
-    const own = (status: Status): void => listener(status);
-    const stop = (): void => void this.#listeners.delete(own);
-    this.#listeners.add(own);
-    options.signal?.addEventListener('abort', stop, { once: true });
-    isolated(() => own(this.#snapshot));
-    return stop;
-  };
-
-  /** Takes over what changed. */
-  update(change: Partial<Status>): void {
-    const next = { ...this.#snapshot, ...change };
-    if (JSON.stringify(next) === JSON.stringify(this.#snapshot)) return;
-    this.#snapshot = Object.freeze(next);
-    for (const listener of [...this.#listeners]) isolated(() => listener(next));
+/** The status of a database. */
+export class StatusSource extends Snapshot<Status> {
+  constructor() {
+    super(INITIAL);
   }
 }
 

@@ -146,6 +146,7 @@ async function runOnce<S extends Tables, T>(
     await steps.settle();
     signal?.throwIfAborted();
     const receipt = await core.connection.call({ op: 'commit', transaction, request: requestId(), ...(policy ? { policy } : {}) });
+    core.committed(receipt);
     return new TransactionReceipt(receipt, value, core.writes);
   } catch (error) {
     await steps.settle();

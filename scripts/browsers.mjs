@@ -1,13 +1,18 @@
 // Where the browsers of the tests are. None is ever downloaded: they are the distribution's packages, or named by a variable.
 
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, readdirSync } from 'node:fs';
 import path from 'node:path';
 
 const NAMES = {
   chromium: { variable: 'CHROMIUM', programs: ['chromium', 'chromium-browser', 'google-chrome'] },
   chromedriver: { variable: 'CHROMEDRIVER', programs: ['chromedriver'] },
   firefox: { variable: 'FIREFOX', programs: ['firefox-esr', 'firefox'] },
+  webkitdriver: { variable: 'WEBKIT_DRIVER', programs: ['WebKitWebDriver'] },
+  minibrowser: { variable: 'MINIBROWSER', programs: ['MiniBrowser'] },
+  xvfb: { variable: 'XVFB', programs: ['Xvfb'] },
 };
+
+const LIBRARIES = ['/usr/lib', '/usr/lib64'];
 
 /** Arguments that make Chromium quiet, and able to run as root in a container. */
 export const chromiumArgs = [
@@ -22,13 +27,13 @@ export const chromiumArgs = [
 ];
 
 /**
- * The path of `chromium`, `chromedriver` or `firefox`, or undefined.
+ * The path of a program of the table above, or undefined.
  * @param {keyof typeof NAMES} name
  */
 export function find(name) {
   const { variable, programs } = NAMES[name];
   if (process.env[variable]) return process.env[variable];
-  const folders = (process.env.PATH ?? '').split(path.delimiter).filter(Boolean);
+  const folders = [...(process.env.PATH ?? '').split(path.delimiter).filter(Boolean), ...webkitFolders()];
   return programs.flatMap((program) => folders.map((folder) => path.join(folder, program))).find(isProgram);
 }
 
@@ -38,6 +43,25 @@ export function need(name) {
   if (found) return found;
   const { variable, programs } = NAMES[name];
   throw new Error(`${programs[0]} is missing: run \`npm run setup\`, or set ${variable} to its path`);
+}
+
+/** WebKitGTK has its own browser beside its libraries, the newest first. */
+function webkitFolders() {
+  const folders = [];
+  for (const folder of ['/usr/libexec', ...LIBRARIES.flatMap((library) => [library, ...subfolders(library)])]) {
+    folders.push(...subfolders(folder).filter((name) => /\/webkit2?gtk-\d/.test(name)));
+  }
+  return folders.sort().reverse();
+}
+
+function subfolders(folder) {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => path.join(folder, name));
+  } catch {
+    return [];
+  }
 }
 
 function isProgram(file) {

@@ -53,6 +53,8 @@ async function systemPackages(browsers) {
       { missing: !find('chromium'), packages: ['chromium'], what: 'Chromium, for the tests' },
       { missing: !find('chromedriver'), packages: ['chromium-driver'], what: 'chromedriver, for the tests of the wasm module' },
       { missing: !find('firefox'), packages: ['firefox-esr'], what: 'Firefox, for the tests' },
+      { missing: !find('webkitdriver') || !find('minibrowser'), packages: ['webkit2gtk-driver'], what: 'WebKitGTK with its driver, for the tests' },
+      { missing: !find('xvfb'), packages: ['xvfb'], what: 'Xvfb, a screen for WebKitGTK' },
     );
   }
   const missing = wanted.filter((part) => part.missing);

@@ -9,11 +9,12 @@ import type {
   ReceiptMessage,
   RejectedMessage,
   StatusMessage,
+  UnsavedEvent,
   UserMessage,
 } from '../messages.js';
 
 /** The options of the wasm module's `Database.open`. */
-export interface EngineOptions extends Pick<OpenRequest, 'name' | 'storage' | 'durability' | 'schema' | 'sync' | 'online'> {
+export interface EngineOptions extends Pick<OpenRequest, 'name' | 'storage' | 'marked' | 'durability' | 'schema' | 'sync' | 'online'> {
   /** Whose database it is to be; without it the last user's. */
   readonly user?: UserMessage;
   /** Writes that are pending in the one that was open before. */
@@ -45,13 +46,15 @@ export interface Engine {
   fate(id: string): FateMessage;
   status(): StatusMessage;
   pending_elsewhere(): number;
+  /** What an answer must wait for before anybody hears it; `undefined`: nothing. Rejects when commits could not be stored. */
+  settle(): Promise<void> | undefined;
   close(): void;
 }
 
 /** The wasm module's entry points. */
 export interface EngineModule {
   readonly Database: {
-    open(options: EngineOptions, emit: (event: EngineEvent) => void): Promise<Engine>;
+    open(options: EngineOptions, emit: (event: EngineEvent | UnsavedEvent) => void): Promise<Engine>;
     remove(name: string): Promise<void>;
   };
 }

@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict';
 import { after, before, mock, test } from 'node:test';
 import { STATUS, settle } from '../../tests/unit/fake-worker.js';
-import type { EngineEvent, OpenRequest, Request, RequestBody, WorkerMessage } from '../messages.js';
+import type { WireError } from '../errors.js';
+import type { EngineEvent, OpenRequest, Request, RequestBody, UnsavedEvent, WorkerMessage } from '../messages.js';
+import type { Client } from './client.js';
 import type { Engine, EngineModule, EngineOptions } from './engine.js';
-import { type Client, Host } from './host.js';
+import { Host } from './host.js';
 
 const CALL = new Uint8Array([1]);
 const RECEIPT = { id: 'tx', sequence: 1, changes: 1 };
 const SCHEMA = { version: 1, tables: [], sql: [] };
 const OPTIONS = {
   name: 'test',
-  storage: 'memory',
+  storage: ['memory'],
+  marked: null,
   online: true,
   schema: SCHEMA,
   sync: null,
@@ -55,12 +58,13 @@ async function setUp(change: Partial<Engine> = {}, options = OPTIONS) {
     resolve: () => RECEIPT,
     discard: () => note('discard'),
     fate: () => ({ state: 'pending' }),
-    status: () => STATUS,
+    status: () => ({ ...STATUS, storage: options.storage[0] as 'opfs' }),
+    settle: () => undefined,
     close: () => note('close'),
     ...change,
   };
   const opened: EngineOptions[] = [];
-  let emit: (event: EngineEvent) => void = () => {};
+  let emit: (event: EngineEvent | UnsavedEvent) => void = () => {};
   const open = async (given: EngineOptions, listener: typeof emit): Promise<Engine> => {
     opened.push(given);
     emit = listener;
@@ -88,12 +92,12 @@ async function setUp(change: Partial<Engine> = {}, options = OPTIONS) {
     return { client, ask, answerTo, posted, first };
   };
   const own = page('own');
-  return { host, page, log, opened, emit: (event: EngineEvent) => emit(event), ...own };
+  return { host, page, log, opened, emit: (event: EngineEvent | UnsavedEvent) => emit(event), ...own };
 }
 
 const ANN = { issuer: 'i', subject: 'ann' };
 const EVE = { issuer: 'i', subject: 'eve' };
-const ON_DISK = { ...OPTIONS, storage: 'opfs' } as OpenRequest;
+const ON_DISK: OpenRequest = { ...OPTIONS, storage: ['opfs'] };
 
 const failed = (message: WorkerMessage | undefined) => (message?.type === 'failed' ? message.error.code : message?.type);
 
@@ -224,7 +228,7 @@ test('the user whose database is open, and the first of a database that nobody w
 
 test('what nobody wrote, and what is only in memory, is not left behind without a word', async () => {
   const anonymous = await setUp({ status: () => ({ ...STATUS, user: null, pending: 1 }) }, ON_DISK);
-  const inMemory = await setUp({ status: () => ({ ...STATUS, user: ANN, pending: 1 }) });
+  const inMemory = await setUp({ status: () => ({ ...STATUS, user: ANN, pending: 1, storage: 'memory' }) });
   for (const { ask, answerTo, log, opened } of [anonymous, inMemory]) {
     assert.equal(failed(answerTo(ask({ op: 'switch', user: EVE, discardPending: false }))), 'PendingWrites');
     assert.deepEqual(log, []);
@@ -377,4 +381,91 @@ test('when a page switches the user the others open anew, and what they asked fo
   await settle();
   assert.deepEqual([failed(other.answerTo(again)), other.answerTo(stale)], ['ok', undefined]);
   assert.deepEqual(log, ['live 1', 'unlive 1', 'close']);
+});
+
+/** An engine that stores later: `store` says how it went. */
+function slowStore() {
+  const waiting: { resolve: () => void; reject: (error: unknown) => void }[] = [];
+  return {
+    settle: () => new Promise<void>((resolve, reject) => waiting.push({ resolve, reject })),
+    store: async (failure?: WireError) => {
+      await settle();
+      for (const { resolve, reject } of waiting.splice(0)) failure ? reject(failure) : resolve();
+      return settle();
+    },
+  };
+}
+
+const FULL: WireError = { code: 'QuotaExceeded', message: 'no room', retryable: false };
+
+test('nothing is answered before what it rests on is stored, neither a write nor a read', async () => {
+  const store = slowStore();
+  const { ask, answerTo, log } = await setUp({ settle: store.settle });
+  const asked = [ask({ op: 'write', request: 'r1', call: CALL }), ask({ op: 'read', call: CALL }), ask({ op: 'write', request: 'r2', call: CALL })];
+  assert.deepEqual(log, ['write r1', 'read', 'write r2'], 'they run, and share what is stored');
+  await settle();
+  assert.deepEqual(asked.map(answerTo), [undefined, undefined, undefined]);
+  await store.store();
+  assert.deepEqual(
+    asked.map((id) => answerTo(id)?.type),
+    ['ok', 'ok', 'ok'],
+  );
+});
+
+test('commits that could not be stored fail before every page opens the database anew, without them', async () => {
+  const store = slowStore();
+  const { ask, answerTo, page, posted, log, opened, emit } = await setUp({ settle: store.settle }, ON_DISK);
+  const other = page('other', ON_DISK);
+  const write = ask({ op: 'write', request: 'r1', call: CALL });
+  posted.length = 0;
+  emit({ type: 'unsaved', error: FULL });
+  const late = ask({ op: 'write', request: 'r2', call: CALL });
+  await settle();
+  assert.deepEqual(log, ['write r1'], 'nothing is closed while somebody waits');
+  await store.store(FULL);
+  assert.equal(failed(answerTo(write)), 'QuotaExceeded');
+  assert.deepEqual(
+    posted.map(({ type }) => type),
+    ['error', 'failed', 'moved'],
+    'or the page would ask again for what was refused',
+  );
+  assert.equal(other.posted.at(-1)?.type, 'moved');
+  assert.deepEqual([opened.at(-1)?.marked, opened.at(-1)?.online], ['opfs', false], 'it is looked for where it was, and the network waits');
+  assert.deepEqual([log, answerTo(late)], [['write r1', 'close'], undefined], 'what came meanwhile is asked again');
+
+  ask({ op: 'open', options: ON_DISK });
+  const again = ask({ op: 'write', request: 'r2', call: CALL });
+  await store.store();
+  assert.equal(answerTo(again)?.type, 'ok');
+  assert.equal(log.at(-1), 'online true', 'there is room again');
+  emit({ type: 'unsaved', error: FULL });
+  await settle();
+  assert.equal(log.at(-1), 'close');
+  mock.timers.tick(10_000);
+  assert.equal(log.at(-1), 'online true', 'or it is tried');
+});
+
+test('nothing is closed, handed over or left before what was answered for is stored', async () => {
+  for (const leave of ['yield', 'switch', 'delete'] as const) {
+    const store = slowStore();
+    const { ask, host, log } = await setUp({ settle: store.settle, status: () => ({ ...STATUS, user: ANN }) }, ON_DISK);
+    ask({ op: 'write', request: 'r1', call: CALL });
+    if (leave === 'yield') host.yield();
+    if (leave === 'switch') ask({ op: 'switch', user: EVE, discardPending: false });
+    if (leave === 'delete') ask({ op: 'delete', discardPending: true });
+    await settle();
+    assert.deepEqual(log, ['write r1'], leave);
+    await store.store();
+    await store.store();
+    assert.equal(log[1], 'close', leave);
+  }
+});
+
+test('a user who cannot be left because nothing can be stored stays', async () => {
+  const store = slowStore();
+  const { ask, answerTo, log, opened } = await setUp({ settle: store.settle, status: () => ({ ...STATUS, user: ANN }) }, ON_DISK);
+  const switching = ask({ op: 'switch', user: EVE, discardPending: false });
+  await store.store(FULL);
+  assert.equal(failed(answerTo(switching)), 'QuotaExceeded');
+  assert.deepEqual([log, opened.length, opened.at(-1)?.user], [['close'], 2, undefined]);
 });

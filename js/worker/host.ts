@@ -1,20 +1,15 @@
 import type { WireError } from '../errors.js';
-import type { Answers, EngineEvent, Op, OpenRequest, Request, RequestOf, WorkerMessage } from '../messages.js';
+import type { Answers, EngineEvent, Op, OpenRequest, Request, RequestOf, UnsavedEvent, WorkerMessage } from '../messages.js';
 import type { SchemaDefinition } from '../schema.js';
 import { Calls } from './calls.js';
+import type { Client } from './client.js';
 import type { Engine, EngineModule, EngineOptions } from './engine.js';
 import { Failure, isTrap, messageOf, pendingWrites, toWire } from './failure.js';
+import { HeldAnswers } from './held-answers.js';
+import { NetworkPause } from './network-pause.js';
+import { undeletable } from './pending.js';
 import { compareSchemas, outdatedSchema } from './release.js';
-
-/** A page that is served, over this worker or over a link. */
-export interface Client {
-  /** Names its worker. */
-  readonly id: string;
-  /** Whether a person can see it. */
-  visible: boolean;
-  /** Sends a message to the page. */
-  send(message: WorkerMessage): void;
-}
+import { TokenDemand } from './token-demand.js';
 
 /** What a host says to the worker that it runs in. */
 export interface HostListener {
@@ -30,8 +25,6 @@ type State = 'open' | 'switching' | 'closed' | 'failed';
 
 /** Which requests need no turn while an interactive transaction is open. */
 const IN_TRANSACTION: ReadonlySet<Op> = new Set(['step', 'commit', 'rollback', 'token', 'no-token', 'online']);
-/** How long the page that is asked for a token may take until all are asked. */
-const TOKEN_MS = 5000;
 
 /**
  * Owns the engine of a database and serves the pages of all tabs: runs their requests one after another in the order of their
@@ -44,17 +37,19 @@ export class Host {
   readonly #clients = new Map<string, Client>();
   readonly #calls: Calls;
   readonly #queue: { readonly client: Client; readonly request: Exclude<Request, { op: 'open' }> }[] = [];
-  /** Pages that come while the user is switched. */
+  /** Pages that come while another database is opened. */
   readonly #arriving: { readonly client: Client; readonly request: RequestOf<'open'> & { readonly id: number } }[] = [];
   /** What the engine said before there was a page to hear it. */
   readonly #unheard: EngineEvent[] = [];
+  readonly #held = new HeldAnswers();
   #state: State = 'open';
   #engine: Engine | null = null;
   #failure: WireError | null = null;
   #wanted: boolean;
   #network: boolean;
   #yielding = false;
-  #token: ReturnType<typeof setTimeout> | undefined;
+  readonly #token = new TokenDemand();
+  readonly #pause = new NetworkPause();
 
   private constructor(module: EngineModule, options: OpenRequest, network: boolean, listener: HostListener) {
     this.#module = module;
@@ -75,7 +70,7 @@ export class Host {
   /** Opens the database. The caller holds its lock. */
   static async open(module: EngineModule, options: OpenRequest, network: boolean, listener: HostListener): Promise<Host> {
     const host = new Host(module, options, network, listener);
-    host.#engine = await host.#openEngine();
+    host.#engine = await host.#openEngine({ marked: options.marked });
     return host;
   }
 
@@ -119,9 +114,16 @@ export class Host {
     this.#drain();
   }
 
+  /** Resolves when everything that was committed is stored, or failed to be. */
+  async stored(): Promise<void> {
+    await this.#held.given();
+    await this.#engine?.settle()?.catch(() => {});
+  }
+
   /** Closes the database at once. */
   close(): void {
-    clearTimeout(this.#token);
+    this.#token.answered();
+    this.#pause.stop();
     this.#calls.stop();
     this.#state = 'closed';
     const engine = this.#engine;
@@ -129,10 +131,42 @@ export class Host {
     engine?.close();
   }
 
-  #openEngine(next: Pick<EngineOptions, 'user' | 'left_pending'> = {}): Promise<Engine> {
+  #openEngine(found: Partial<EngineOptions>): Promise<Engine> {
     const { name, storage, durability, schema, sync } = this.#options;
-    const emit = (event: EngineEvent): void => this.#emitted(event);
-    return this.#module.Database.open({ name, storage, durability, schema, sync, online: this.#wanted && this.#network, ...next }, emit);
+    const emit = (event: EngineEvent | UnsavedEvent): void => {
+      if (event.type !== 'unsaved') this.#emitted(event);
+      else if (this.#state === 'open') void this.#reopen(event.error);
+    };
+    return this.#module.Database.open({ name, storage, marked: null, durability, schema, sync, online: this.#wanted && this.#network, ...found }, emit);
+  }
+
+  /** Commits could not be stored: who made them hears so, and the database is opened again without them. */
+  async #reopen(cause: WireError): Promise<void> {
+    this.#state = 'switching';
+    this.#broadcast({ type: 'error', error: cause });
+    try {
+      await this.#held.given();
+      const engine = this.#engine;
+      if (!engine) return;
+      const { storage: marked } = engine.status();
+      this.#leave(null);
+      engine.close();
+      this.#engine = null;
+      this.#engine = await this.#openEngine({ marked, online: false });
+      this.#state = 'open';
+      this.#pause.begin(() => this.network(this.#network));
+    } catch (error) {
+      if (isTrap(error)) return this.#crash(null, null, error);
+      this.#state = 'failed';
+      this.#failure = toWire(error);
+    }
+    this.#welcome();
+  }
+
+  /** The pages that came meanwhile are served. */
+  #welcome(): void {
+    for (const { client, request } of this.#arriving.splice(0)) this.#admit(client, request);
+    this.#drain();
   }
 
   #admit(client: Client, request: RequestOf<'open'> & { readonly id: number }): void {
@@ -185,8 +219,15 @@ export class Host {
   #hand(): void {
     if (this.#state === 'closed') return;
     this.#queue.length = 0;
-    this.#guard(null, null, () => this.close());
-    this.#listener.yielded();
+    const given = this.#held.given();
+    const hand = (): void => {
+      this.#guard(null, null, () => this.close());
+      this.#listener.yielded();
+    };
+    if (given) {
+      this.#state = 'switching';
+      void given.then(hand);
+    } else hand();
   }
 
   #run(client: Client, request: Exclude<Request, { op: 'open' }>): void {
@@ -204,8 +245,8 @@ export class Host {
           const engine = this.#engine;
           if (!engine) throw this.#failure ?? closed();
           if (request.op === 'rollback') this.#giveUp(client, request.transaction);
-          if (request.op === 'token' || request.op === 'no-token') clearTimeout(this.#token);
-          this.#answer(client, request.id, this.#calls.run(engine, client.id, request.op === 'online' ? this.#wish(request) : request));
+          if (request.op === 'token' || request.op === 'no-token') this.#token.answered();
+          this.#answerStored(client, request.id, engine, this.#calls.run(engine, client.id, request.op === 'online' ? this.#wish(request) : request));
         });
         this.#drain();
     }
@@ -234,7 +275,6 @@ export class Host {
 
   /** Opens the database of another user in place of this one, whose writes stay in it. */
   async #switch(client: Client, { id, user, discardPending }: RequestOf<'switch'> & { readonly id: number }): Promise<void> {
-    const { name, storage } = this.#options;
     try {
       const engine = this.#engine;
       if (!engine) throw this.#failure ?? closed();
@@ -243,31 +283,37 @@ export class Host {
       const stays = owner ? owner.issuer === user.issuer && owner.subject === user.subject : pending === 0;
       if (stays) return this.#answer(client, id, { switched: false, status });
       // What nobody wrote has no user to wait for, and memory no place to wait in.
-      const kept = owner !== null && storage !== 'memory';
+      const isStored = status.storage !== 'memory';
+      const kept = owner !== null && isStored;
       if (!kept && pending > 0 && !discardPending) throw pendingWrites(pending);
       this.#state = 'switching';
+      const stored = engine.settle();
+      if (stored) await this.#held.given();
+      if (stored) await stored;
       this.#leave(client);
       engine.close();
       this.#engine = null;
-      if (owner === null && storage !== 'memory') await this.#module.Database.remove(name);
-      this.#engine = await this.#openEngine({ user, left_pending: kept ? pending : 0 });
+      const isEmptied = owner === null && isStored;
+      if (isEmptied) await this.#module.Database.remove(this.#options.name);
+      this.#engine = await this.#openEngine({ user, left_pending: kept ? pending : 0, marked: isEmptied ? null : status.storage });
       this.#state = 'open';
       this.#answer(client, id, { switched: true, status: this.#engine.status() });
     } catch (error) {
       if (isTrap(error)) return this.#crash(client, id, error);
       const failure = toWire(error);
+      client.send({ type: 'failed', id, error: failure });
+      // What was committed could not be stored: this user stays.
+      if (this.#state === 'switching' && this.#engine) return this.#reopen(failure);
       if (this.#state === 'switching') {
         this.#state = 'failed';
         this.#failure = failure;
       }
-      client.send({ type: 'failed', id, error: failure });
     }
-    for (const { client: other, request } of this.#arriving.splice(0)) this.#admit(other, request);
-    this.#drain();
+    this.#welcome();
   }
 
-  /** What other pages asked for, or are asking for now, was meant for the former user: they open anew. */
-  #leave(client: Client): void {
+  /** What other pages asked for, or are asking for now, was meant for the former database: they open anew. */
+  #leave(client: Client | null): void {
     for (const other of [...this.#clients.values()]) {
       this.#forget(other);
       if (other === client) continue;
@@ -277,9 +323,10 @@ export class Host {
   }
 
   async #delete(client: Client, request: RequestOf<'delete'> & { readonly id: number }): Promise<void> {
-    const failure = request.discardPending ? null : this.#undeletable();
+    const failure = request.discardPending ? null : undeletable(this.#engine, this.#options);
     if (failure) return client.send({ type: 'failed', id: request.id, error: toWire(failure) });
     try {
+      await this.stored();
       this.close();
       await this.#module.Database.remove(this.#options.name);
       await this.#listener.deleted(client, () => this.#answer(client, request.id, null));
@@ -288,19 +335,10 @@ export class Host {
     }
   }
 
-  /** Why nothing may be deleted without a word about what is pending. */
-  #undeletable(): Failure | null {
-    if (!this.#engine) return unreadable();
-    const { pending: here, user } = this.#engine.status();
-    const pending = here + this.#engine.pending_elsewhere();
-    // Without a server and a user nothing waits for either.
-    const waits = pending > 0 && (this.#options.sync || user);
-    return waits ? pendingWrites(pending) : null;
-  }
-
   #emitted(event: EngineEvent): void {
     if (event.type === 'need-token') {
-      this.#demandToken(event);
+      const isAsked = this.#token.ask([...this.#clients.values()], event, () => this.#broadcast(event));
+      if (!isAsked) this.#unheard.push(event);
       return;
     }
     if (event.type !== 'live') {
@@ -311,16 +349,6 @@ export class Host {
     const watch = this.#calls.watchOf(event.id);
     const client = watch && this.#clients.get(watch.client);
     if (client) client.send({ ...event, id: watch.live });
-  }
-
-  /** One page is asked, and all when it does not answer: it may be frozen. */
-  #demandToken(event: EngineEvent & { readonly type: 'need-token' }): void {
-    clearTimeout(this.#token);
-    const clients = [...this.#clients.values()];
-    const asked = clients.find(({ visible }) => visible) ?? clients[0];
-    if (!asked) return void this.#unheard.push(event);
-    asked.send(event);
-    this.#token = setTimeout(() => this.#broadcast(event), TOKEN_MS);
   }
 
   #broadcast(message: WorkerMessage): void {
@@ -345,6 +373,17 @@ export class Host {
     this.#listener.crashed(messageOf(error), client, id);
   }
 
+  /** Answers when everything that the answer rests on is stored. */
+  #answerStored(client: Client, id: number, engine: Engine, answer: Answers[Op]): void {
+    const stored = engine.settle();
+    const tell = (): void => {
+      this.#answer(client, id, answer);
+      // There is room, also for what the network brings.
+      if (stored) this.#pause.end();
+    };
+    this.#held.hold(stored, tell, (error) => client.send({ type: 'failed', id, error: toWire(error) }));
+  }
+
   #answer(client: Client, id: number, answer: Answers[Op]): void {
     client.send({ type: 'ok', id, answer });
   }
@@ -352,9 +391,4 @@ export class Host {
 
 function closed(): Failure {
   return new Failure('Closed', 'The database was closed.');
-}
-
-/** Nobody can tell what would be lost. */
-export function unreadable(): Failure {
-  return new Failure('PendingWrites', 'What is pending here cannot be read. Delete the database with { discardPending: true }.');
 }

@@ -1,3 +1,12 @@
+import { Failure, messageOf } from './failure.js';
+
+/** The browser has no locks, or lends none here. */
+export class NoLocks extends Failure {
+  constructor(message: string) {
+    super('StorageUnavailable', message);
+  }
+}
+
 /** Lets go of a lock. */
 export type Release = () => void;
 
@@ -77,7 +86,10 @@ export function hold(locks: LockManager, name: string, options: LockOptions = {}
       resolve(null);
       return undefined;
     };
-    locks.request(name, options, held).catch(reject);
+    // Where site data are blocked, so are locks.
+    const refused = (error: unknown): void =>
+      reject(new NoLocks(`The browser blocks storage here: allow site data, or open with storage: 'memory'. (${messageOf(error)})`));
+    locks.request(name, options, held).catch(refused);
   });
 }
 

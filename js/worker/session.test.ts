@@ -39,7 +39,7 @@ async function until(what: string, holds: () => unknown): Promise<void> {
 /** The workers of several tabs of one browser. */
 function browser() {
   const locks = new FakeLocks();
-  const options = { name: `db-${count++}`, storage: 'opfs', online: true, schema: SCHEMA, sync: null, transactionIdleMs: 2000, transactionTotalMs: 10_000 };
+  const options = { name: `db-${count++}`, storage: ['opfs'], online: true, schema: SCHEMA, sync: null, transactionIdleMs: 2000, transactionTotalMs: 10_000 };
   const tab = (name: string, open: (options: EngineOptions) => Promise<Engine> = async () => engine(name)) => {
     const posted: WorkerMessage[] = [];
     const removed: string[] = [];
@@ -79,6 +79,7 @@ function engine(name: string): Engine {
   return {
     read: () => new TextEncoder().encode(name),
     status: () => STATUS,
+    settle: () => undefined,
     acknowledge: quiet,
     keep_pages: quiet,
     online: quiet,
@@ -207,9 +208,28 @@ test('memory is nobody else’s and needs no lock, files do', async () => {
   const posted: WorkerMessage[] = [];
   const load = async () => ({ Database: { open: async () => engine('alone'), remove: async () => {} } });
   const session = new Session((message) => posted.push(message), load, undefined);
-  session.receive({ op: 'open', options: { name: 'x', storage: 'memory', schema: SCHEMA, sync: null, online: true } as unknown as OpenRequest, id: 1 });
+  session.receive({ op: 'open', options: { name: 'x', storage: ['memory'], schema: SCHEMA, sync: null, online: true } as unknown as OpenRequest, id: 1 });
   await until('the answer', () => posted.some(({ type }) => type === 'ok'));
   const other = new Session((message) => posted.push(message), load, undefined);
-  other.receive({ op: 'open', options: { name: 'x', storage: 'opfs' } as OpenRequest, id: 2 });
+  other.receive({ op: 'open', options: { name: 'x', storage: ['opfs'] } as unknown as OpenRequest, id: 2 });
   await until('the refusal', () => code(posted.at(-1)) === 'StorageUnavailable');
+});
+
+test('without locks, or where they are refused, there is nothing but memory, if that is allowed', async () => {
+  const blocked = { request: () => Promise.reject(new Error('blocked')) } as unknown as LockManager;
+  for (const locks of [undefined, blocked]) {
+    const posted: WorkerMessage[] = [];
+    const opened: EngineOptions[] = [];
+    const open = async (given: EngineOptions) => {
+      opened.push(given);
+      return engine('alone');
+    };
+    const load = async () => ({ Database: { open, remove: async () => {} } });
+    const session = new Session((message) => posted.push(message), load, locks);
+    sessions.push(session);
+    const options = { name: 'x', storage: ['opfs', 'memory'], schema: SCHEMA, sync: null, online: true } as unknown as OpenRequest;
+    session.receive({ op: 'open', options, id: 1 });
+    await until('the answer', () => posted.some(({ type }) => type === 'ok'));
+    assert.deepEqual(opened[0]?.storage, ['memory']);
+  }
 });

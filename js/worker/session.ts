@@ -1,11 +1,13 @@
 import type { OpenRequest, PageMessage, Request, RequestOf, WorkerMessage } from '../messages.js';
 import { uuid } from '../uuid.js';
 import { Channel, type Downward, type Link, type Upward } from './channel.js';
+import type { Client } from './client.js';
 import type { EngineModule } from './engine.js';
-import { Failure, isTrap, messageOf, toWire } from './failure.js';
+import { isTrap, messageOf, toWire } from './failure.js';
 import { Followers } from './followers.js';
-import { type Client, Host, unreadable } from './host.js';
-import { clientLock, databaseTopic, hold, livingPages, OwnerLock } from './locks.js';
+import { Host } from './host.js';
+import { clientLock, databaseTopic, hold, livingPages, NoLocks, OwnerLock } from './locks.js';
+import { unreadable } from './pending.js';
 import { outdatedSchema } from './release.js';
 
 /** Compiles the wasm module at an URL. */
@@ -31,7 +33,7 @@ const DELETED_MS = 1000;
 export class Session {
   readonly #post: Post;
   readonly #load: Load;
-  readonly #locks: LockManager | undefined;
+  #locks: LockManager | undefined;
   readonly #id = uuid();
   readonly #page: Client = { id: this.#id, visible: true, send: (message) => this.#post(message) };
   #broker: MessagePort | null = null;
@@ -107,17 +109,25 @@ export class Session {
     this.#module.catch(() => {});
     try {
       if (this.#host || this.#isConnected) this.#serveOpening();
-      else if (options.storage === 'memory') await this.#own();
+      else if (isAlone(options)) await this.#own();
       else await this.#enter(options.name);
     } catch (error) {
-      this.#failed(error);
+      if (error instanceof NoLocks && options.storage.includes('memory')) await this.#goAlone(options);
+      else this.#failed(error);
     }
+  }
+
+  /** Without locks there is nothing but memory. */
+  async #goAlone(options: OpenRequest): Promise<void> {
+    this.#options = { ...options, storage: ['memory'] };
+    this.#locks = undefined;
+    await this.#own().catch((error) => this.#failed(error));
   }
 
   /** Takes the database if nobody has it, else follows its owner and waits. */
   async #enter(name: string): Promise<void> {
     const locks = this.#locks;
-    if (!locks) throw new Failure('StorageUnavailable', 'This browser has no Web Locks, which the database needs to be safe in several tabs. Update it.');
+    if (!locks) throw new NoLocks('This browser has no Web Locks, which the database needs to be safe in several tabs. Update it.');
     this.#lock ??= new OwnerLock(locks, name, () => void this.#own().catch((error) => this.#failed(error)));
     if (!this.#channel) {
       // Whoever serves this worker waits for this lock, and so learns that it is gone.
@@ -327,6 +337,7 @@ export class Session {
 
   async #close(id: number): Promise<void> {
     try {
+      await this.#host?.stored();
       this.#host?.close();
       this.#leave();
       this.#post({ type: 'ok', id, answer: null });
@@ -348,15 +359,20 @@ export class Session {
   async #deleteUnopened({ id, discardPending }: RequestOf<'delete'> & { readonly id: number }): Promise<void> {
     try {
       if (!discardPending) throw unreadable();
-      const { name, storage } = this.#options as OpenRequest;
+      const options = this.#options as OpenRequest;
       const module = await (this.#module as Promise<EngineModule>);
-      if (storage !== 'memory') {
-        const release = await hold(this.#locks as LockManager, databaseTopic(name));
-        await module.Database.remove(name).finally(() => release?.());
+      if (!isAlone(options)) {
+        const release = await hold(this.#locks as LockManager, databaseTopic(options.name));
+        await module.Database.remove(options.name).finally(() => release?.());
       }
       this.#post({ type: 'ok', id, answer: null });
     } catch (error) {
       this.#post({ type: 'failed', id, error: toWire(error) });
     }
   }
+}
+
+/** Whether no other tab can use the same database. */
+function isAlone({ storage }: OpenRequest): boolean {
+  return storage.every((tier) => tier === 'memory');
 }

@@ -7,11 +7,12 @@ use crate::clock::Clock;
 use crate::driver::Driver;
 use crate::event::{Emitter, Event};
 use crate::failure::{Failure, from_js, to_js};
-use crate::opfs::{self, Files};
+use crate::files::Files;
 use crate::options::Options;
 use crate::panic;
 use crate::place::{self, Opened};
-use js_sys::{Function, Object, Reflect, Uint8Array};
+use crate::tier;
+use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
 use seaworthy_engine::client::Input;
 use seaworthy_protocol::{Policy, TransactionId};
 use seaworthy_store::{Call, Decision, Replica, Stamp, Store};
@@ -19,6 +20,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen_futures::future_to_promise;
 
 /// An open database. The caller holds the Web Lock of its name.
 #[wasm_bindgen]
@@ -36,10 +38,10 @@ impl Database {
         let options = Options::from_js(&options)?;
         let clock = Clock::new()?;
         let emitter = Emitter(emit);
-        let Opened { store, files, pending_elsewhere } = place::open(&options, &clock).await?;
+        let Opened { store, home, files, pending_elsewhere } = place::open(&options, &clock).await?;
 
         let replica = Replica::new(store, clock.seed(), clock.clone());
-        let driver = Driver::new(replica, clock, emitter.clone(), options.sync.map(|sync| sync.url));
+        let driver = Driver::new(replica, clock, emitter.clone(), options.sync.map(|sync| sync.url), home);
         panic::report_to(Some(Box::new(move |message| {
             let what = format!("Seaworthy failed and is started again; nothing that was committed is lost. Please report this: {message}");
             emitter.emit(Event::Error(Failure::new("WorkerFailed", what)));
@@ -50,9 +52,19 @@ impl Database {
         Ok(Self { driver, files: Cell::new(files), pending_elsewhere })
     }
 
-    /// Deletes the files of a database that nobody has open, those of all its users.
+    /// Deletes a database that nobody has open, those of all its users.
     pub async fn remove(name: String) -> Result<(), JsValue> {
-        Ok(opfs::remove(&name).await?)
+        Ok(tier::remove(&name).await?)
+    }
+
+    /// What an answer must wait for, before anybody hears it: that what was committed so far is stored. `undefined`: it is.
+    /// When it rejects, nothing of that was stored; `unsaved` is emitted, and the database must be opened again.
+    pub fn settle(&self) -> Option<Promise> {
+        let pages = self.driver.unsettled()?;
+        Some(future_to_promise(async move {
+            pages.settle().await?;
+            Ok(JsValue::UNDEFINED)
+        }))
     }
 
     /// Runs a call that changes nothing.
@@ -218,7 +230,7 @@ impl Database {
         Ok(to_js(&self.driver.status()?))
     }
 
-    /// Closes the database: connections end, an open transaction is rolled back, the files are released.
+    /// Closes the database: connections end, an open transaction is rolled back, the files are released. Settle it before.
     pub fn close(&self) -> Result<(), JsValue> {
         panic::report_to(None);
         let closed = self.driver.stop()?.close().map_err(Failure::from);

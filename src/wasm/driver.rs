@@ -2,20 +2,24 @@
 //! turns what they bring into inputs.
 //!
 //! Promises that actions are executed in the order in which the replica gave them, also when a
-//! listener calls back into the database, and that no borrow of the replica is held across an await
-//! or while a listener runs.
+//! listener calls back into the database; that nobody, neither page nor server, is told of a commit
+//! that is not stored; and that no borrow of the replica is held across an await or while a listener
+//! runs.
 
 use crate::clock::Clock;
 use crate::event::{Emitter, Event, Status, UserName};
 use crate::failure::Failure;
 use crate::fetch;
+use crate::options::Tier;
+use crate::page_store::{PageStore, too_large};
+use crate::place::Home;
 use crate::socket::{self, Socket};
 use futures_util::future::{AbortHandle, Abortable};
 use gloo_timers::callback::Timeout;
 use seaworthy_engine::Millis;
 use seaworthy_engine::client::{Input, Status as EngineStatus};
 use seaworthy_protocol::ClientFrame;
-use seaworthy_store::{Action, Replica, Store};
+use seaworthy_store::{Action, Replica, Store, StoreError};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
@@ -31,9 +35,12 @@ pub(crate) struct Driver {
     emitter: Emitter,
     /// The base of the endpoints; `None`: never synchronises.
     url: Option<String>,
+    home: Home,
     replica: RefCell<Option<Replica>>,
     queue: RefCell<VecDeque<Action>>,
     draining: Cell<bool>,
+    /// Commits are on their way to the store, or have failed to get there.
+    settling: Cell<bool>,
     links: RefCell<Links>,
     status: RefCell<Shown>,
 }
@@ -65,25 +72,27 @@ struct Shown {
 }
 
 impl Driver {
-    pub(crate) fn new(replica: Replica, clock: Clock, emitter: Emitter, url: Option<String>) -> Rc<Self> {
+    pub(crate) fn new(replica: Replica, clock: Clock, emitter: Emitter, url: Option<String>, home: Home) -> Rc<Self> {
         Rc::new_cyclic(|this| Self {
             this: this.clone(),
             clock,
             emitter,
             url,
+            home,
             replica: RefCell::new(Some(replica)),
             queue: RefCell::default(),
             draining: Cell::new(false),
+            settling: Cell::new(false),
             links: RefCell::default(),
             status: RefCell::default(),
         })
     }
 
     /// Uses the store. Nothing that is called inside may call back into JavaScript.
-    pub(crate) fn with_store<T>(&self, use_store: impl FnOnce(&mut Store) -> Result<T, seaworthy_store::StoreError>) -> Result<T, Failure> {
+    pub(crate) fn with_store<T>(&self, use_store: impl FnOnce(&mut Store) -> Result<T, StoreError>) -> Result<T, Failure> {
         let mut replica = self.replica.try_borrow_mut().map_err(|_| busy())?;
         let replica = replica.as_mut().ok_or_else(Failure::closed)?;
-        use_store(replica.store()).map_err(Failure::from)
+        use_store(replica.store()).map_err(|error| self.failure(error))
     }
 
     /// After a commit: the engine pushes it, and watchers see it.
@@ -108,7 +117,7 @@ impl Driver {
         let (counts, user, synced) = self.with_store(|store| Ok((store.counts()?, store.replica().user, store.last_synced_at_ms())))?;
         let user = user.map(|user| UserName { issuer: user.issuer, subject: user.subject });
         let shown = self.status.borrow();
-        Ok(Status::new(&shown.engine, &counts, user, synced))
+        Ok(Status::new(&shown.engine, &counts, user, synced, &self.home))
     }
 
     /// Ends everything under way and gives the store back.
@@ -121,6 +130,39 @@ impl Driver {
 
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The store to which commits are on their way.
+    pub(crate) fn unsettled(&self) -> Option<Rc<PageStore>> {
+        self.home.pages.clone().filter(|pages| !pages.is_settled())
+    }
+
+    /// Whether everything that was committed is stored. If not it is seen to, and what is queued goes on afterwards.
+    fn is_settled(&self) -> bool {
+        let Some(pages) = self.unsettled() else { return true };
+        if !self.settling.replace(true) {
+            let this = self.this.clone();
+            spawn_local(async move {
+                let settled = pages.settle().await;
+                let Some(driver) = this.upgrade() else { return };
+                match settled {
+                    Ok(()) => {
+                        driver.settling.set(false);
+                        driver.drain();
+                        driver.refresh_soon();
+                    }
+                    Err(failure) if driver.replica.borrow().is_some() => driver.emitter.emit(Event::Unsaved(failure)),
+                    // Whoever closed it has heard of it.
+                    Err(_) => {}
+                }
+            });
+        }
+        false
+    }
+
+    fn failure(&self, error: StoreError) -> Failure {
+        let failure = Failure::from(error);
+        if failure.code == "QuotaExceeded" && self.home.tier == Tier::IndexedDb { too_large() } else { failure }
     }
 
     fn step(&self, step: impl FnOnce(&mut Replica, Millis) -> Vec<Action>) {
@@ -137,7 +179,7 @@ impl Driver {
         if self.draining.replace(true) {
             return;
         }
-        loop {
+        while self.is_settled() {
             let next = self.queue.borrow_mut().pop_front();
             let Some(action) = next else { break };
             self.execute(action);
@@ -164,7 +206,7 @@ impl Driver {
             Action::Confirmed(ids) => self.emitter.emit(Event::Confirmed(ids)),
             Action::Rejected(writes) => self.emitter.emit(Event::Rejected(writes)),
             Action::Synced => self.refresh_soon(),
-            Action::Failed(error) => self.emitter.emit(Event::Error(error.into())),
+            Action::Failed(error) => self.emitter.emit(Event::Error(self.failure(error))),
         }
     }
 
@@ -240,6 +282,10 @@ impl Driver {
     }
 
     fn refresh(&self) {
+        // When it is, this comes again.
+        if !self.is_settled() {
+            return;
+        }
         // An interactive transaction hides its rows; its end refreshes again. So does nothing after the close.
         let Ok(refreshed) = self.with_store(|store| Ok((!store.in_transaction()).then(|| store.live_refresh()))) else { return };
         let Some(refreshed) = refreshed else { return };

@@ -1,6 +1,8 @@
 //! What the database says unasked, in the shapes that the worker passes on to the page.
 
 use crate::failure::{Failure, describe, to_js};
+use crate::options::Tier;
+use crate::place::Home;
 use js_sys::{Function, Object, Reflect, Uint8Array};
 use seaworthy_engine::client::{Connection, Status as EngineStatus};
 use seaworthy_protocol::TransactionId;
@@ -11,11 +13,18 @@ use wasm_bindgen::JsValue;
 /// An event for the page.
 pub(crate) enum Event {
     Status(Status),
-    NeedToken { renew: bool },
-    Live { id: u32, result: Result<Vec<u8>, Failure> },
+    NeedToken {
+        renew: bool,
+    },
+    Live {
+        id: u32,
+        result: Result<Vec<u8>, Failure>,
+    },
     Confirmed(Vec<TransactionId>),
     Rejected(Vec<RejectedWrite>),
     Error(Failure),
+    /// What was committed could not be stored: the database must be opened again.
+    Unsaved(Failure),
 }
 
 /// Everything that a badge can show.
@@ -29,6 +38,10 @@ pub(crate) struct Status {
     pub last_synced_at_ms: Option<i64>,
     pub user: Option<UserName>,
     pub error: Option<StatusError>,
+    /// Where the data are.
+    pub storage: Tier,
+    /// There was a database before this one, and it vanished.
+    pub storage_lost: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -44,7 +57,7 @@ pub(crate) struct StatusError {
 }
 
 impl Status {
-    pub(crate) fn new(engine: &EngineStatus, counts: &Counts, user: Option<UserName>, last_synced_at_ms: Option<i64>) -> Self {
+    pub(crate) fn new(engine: &EngineStatus, counts: &Counts, user: Option<UserName>, last_synced_at_ms: Option<i64>, home: &Home) -> Self {
         Self {
             connection: connection_name(engine.connection),
             over_fetch: engine.over_fetch,
@@ -54,6 +67,8 @@ impl Status {
             last_synced_at_ms,
             user,
             error: engine.error.as_ref().map(|error| StatusError { code: error.code.clone(), message: error.message.clone() }),
+            storage: home.tier,
+            storage_lost: home.lost,
         }
     }
 }
@@ -94,6 +109,7 @@ impl Event {
             Self::Confirmed(ids) => object("confirmed", [("ids", to_js(&ids))]),
             Self::Rejected(writes) => object("rejected", [("writes", to_js(&writes))]),
             Self::Error(failure) => object("error", [("error", failure.to_js())]),
+            Self::Unsaved(failure) => object("unsaved", [("error", failure.to_js())]),
         }
     }
 }

@@ -25,6 +25,11 @@ impl Failure {
         Self { code, message: message.into(), retryable: false, details: serde_json::Value::Null }
     }
 
+    /// Plain HTTP.
+    pub(crate) fn insecure() -> Self {
+        Self::new("InsecureContext", "the browser offers no storage to plain HTTP: use https or localhost, or open with storage: 'memory'")
+    }
+
     /// The database was closed.
     pub(crate) fn closed() -> Self {
         Self::new("Closed", "the database is closed: call open() again")

@@ -1,4 +1,4 @@
-//! Seaworthy in the browser's worker: SQLite on OPFS, the transports, and the boundary to JavaScript.
+//! Seaworthy in the browser's worker: SQLite on what the browser stores, the transports, and the boundary to JavaScript.
 //!
 //! It exists so that no other crate knows JavaScript. It promises that every failure crosses as
 //! `{ code, message, retryable, details }`, and that calls and answers cross in bulk. It never holds
@@ -12,11 +12,15 @@ mod driver;
 mod event;
 mod failure;
 mod fetch;
+mod files;
+mod idb;
 mod opfs;
 mod options;
+mod page_store;
 mod panic;
 mod place;
 mod socket;
+mod tier;
 mod vfs;
 
 pub use database::Database;

@@ -6,14 +6,11 @@
 
 use crate::clock::scope;
 use crate::failure::{Failure, describe, is_in_use};
-use crate::options::Durability;
-use crate::vfs::{DATABASE, Handle, LOG, Vfs};
+use crate::vfs::{DATABASE, Handle, LOG};
 use futures_util::future::join;
 use gloo_timers::future::TimeoutFuture;
 use js_sys::IteratorNext;
-use rusqlite::{Connection, OpenFlags};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions, FileSystemGetFileOptions, FileSystemRemoveOptions};
@@ -27,62 +24,32 @@ const RETRY_EVERY_MS: u32 = 5;
 /// Stands in no encoded name.
 const BESIDE: char = '@';
 
-static OPENED: AtomicU32 = AtomicU32::new(0);
-
-/// The files of one open database.
-pub(crate) struct Files {
-    handles: [Rc<Handle>; 2],
-    vfs: Vfs,
-    name: String,
+/// Whether this browser lets a worker have files here and now.
+pub(crate) async fn usable() -> Result<(), Failure> {
+    if !scope()?.is_secure_context() {
+        return Err(Failure::insecure());
+    }
+    if !has_handles() {
+        return Err(Failure::new("StorageUnavailable", "this browser has no OPFS access handles in a worker: use a newer one, or open with storage: 'memory'"));
+    }
+    top().await.map(drop).map_err(|error| Failure::storage("opening the origin's file system", &error))
 }
 
-impl Files {
-    /// Takes the files of `name`, or of a further user at `place`, making them if need be.
-    pub(crate) async fn open(name: &str, place: &str) -> Result<Self, Failure> {
-        if !scope()?.is_secure_context() {
-            return Err(Failure::new("InsecureContext", "the browser offers no storage to plain HTTP: use https or localhost, or open with storage: 'memory'"));
-        }
-        let mut encoded = directory(name)?;
-        if !place.is_empty() {
-            encoded = format!("{encoded}{BESIDE}{place}");
-        }
-        if !has_handles() {
-            let what = "this browser has no OPFS access handles in a worker: use a newer one, or open with storage: 'memory'";
-            return Err(Failure::new("StorageUnavailable", what));
-        }
-        let failed = |error: JsValue| Failure::storage("opening the database's files", &error);
-        let folder = make_directory(&encoded).await.map_err(failed)?;
-        let patience = Patience::new();
-        let handles = loop {
-            match take(&folder).await {
-                Ok(handles) => break handles,
-                Err(error) if is_in_use(&describe(&error).0) && !patience.is_over() => TimeoutFuture::new(RETRY_EVERY_MS).await,
-                Err(error) => return Err(failed(error)),
-            }
-        };
-        let name = format!("opfs-{}-{encoded}", OPENED.fetch_add(1, Ordering::Relaxed));
-        let vfs = Vfs::register(&name, handles[0].clone(), handles[1].clone())?;
-        Ok(Self { handles, vfs, name })
+/// Takes the files of `name`, or of a further user at `place`, making them if need be: the database, and its log.
+pub(crate) async fn open(name: &str, place: &str) -> Result<[Rc<Handle>; 2], Failure> {
+    let mut encoded = directory(name)?;
+    if !place.is_empty() {
+        encoded = format!("{encoded}{BESIDE}{place}");
     }
-
-    /// Opens SQLite on them: write-ahead log without shared memory, which needs the exclusive lock first.
-    pub(crate) fn connect(&self, durability: Durability) -> Result<Connection, rusqlite::Error> {
-        let conn = Connection::open_with_flags_and_vfs(DATABASE, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, self.name.as_str())?;
-        conn.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
-        conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-        let synchronous = match durability {
-            Durability::Relaxed => "NORMAL",
-            Durability::Strict => "FULL",
-        };
-        conn.pragma_update(None, "synchronous", synchronous)?;
-        Ok(conn)
-    }
-
-    /// Lets go of the files. Every connection must be closed.
-    pub(crate) fn release(self) -> Result<(), Failure> {
-        let released = self.vfs.unregister();
-        self.handles.iter().for_each(|handle| handle.close());
-        released
+    let failed = |error: JsValue| Failure::storage("opening the database's files", &error);
+    let folder = make_directory(&encoded).await.map_err(failed)?;
+    let patience = Patience::new();
+    loop {
+        match take(&folder).await {
+            Ok(handles) => return Ok(handles),
+            Err(error) if is_in_use(&describe(&error).0) && !patience.is_over() => TimeoutFuture::new(RETRY_EVERY_MS).await,
+            Err(error) => return Err(failed(error)),
+        }
     }
 }
 
@@ -125,6 +92,9 @@ async fn make_directory(encoded: &str) -> Result<FileSystemDirectoryHandle, JsVa
 /// Deletes the directories of `name` with everything in them, the first user's last. A database that does not exist is fine.
 pub(crate) async fn remove(name: &str) -> Result<(), Failure> {
     let first = directory(name)?;
+    if usable().await.is_err() {
+        return Ok(());
+    }
     let failed = |error: JsValue| Failure::storage("deleting the database", &error);
     let Some(root) = root().await.map_err(failed)? else { return Ok(()) };
     let beside = format!("{first}{BESIDE}");

@@ -3,7 +3,7 @@
 use crate::failure::{Failure, from_js};
 use seaworthy_engine::client::User;
 use seaworthy_store::Schema;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use wasm_bindgen::JsValue;
 
 /// How to open a database.
@@ -11,8 +11,11 @@ use wasm_bindgen::JsValue;
 pub(crate) struct Options {
     /// Its name in this origin.
     pub name: String,
-    /// Where its data are.
-    pub storage: StorageKind,
+    /// Where its data may be, in the order of preference.
+    pub storage: Vec<Tier>,
+    /// Where the page remembers that a database of this name is.
+    #[serde(default)]
+    pub marked: Option<Tier>,
     /// When a commit is on the disk.
     #[serde(default)]
     pub durability: Durability,
@@ -33,13 +36,29 @@ pub(crate) struct Options {
 }
 
 /// Where the data are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum StorageKind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Tier {
     /// Files of the origin.
     Opfs,
+    /// In memory, and page by page in IndexedDB.
+    IndexedDb,
     /// Gone when the worker ends.
     Memory,
+}
+
+impl Tier {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Opfs => "opfs",
+            Self::IndexedDb => "indexeddb",
+            Self::Memory => "memory",
+        }
+    }
+
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        [Self::Opfs, Self::IndexedDb, Self::Memory].into_iter().find(|tier| tier.name() == name)
+    }
 }
 
 /// When a commit is on the disk.

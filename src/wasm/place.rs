@@ -5,61 +5,110 @@
 
 use crate::clock::Clock;
 use crate::failure::Failure;
-use crate::opfs::Files;
-use crate::options::{Options, StorageKind};
+use crate::files::Files;
+use crate::options::{Options, Tier};
+use crate::page_store::PageStore;
+use crate::tier::{self, Choice};
 use rusqlite::Connection;
 use seaworthy_store::{Store, StoreError, Users};
+use std::rc::Rc;
 
-/// An open database and where it lies.
+/// Where an open database is.
+pub(crate) struct Home {
+    pub tier: Tier,
+    /// There was a database, and it is gone: this one is empty.
+    pub lost: bool,
+    /// The store that its commits must reach before anything of them is told.
+    pub pages: Option<Rc<PageStore>>,
+}
+
+/// An open database.
 pub(crate) struct Opened {
     pub store: Store,
+    pub home: Home,
     /// `None`: in memory.
     pub files: Option<Files>,
     /// Writes that are pending in the databases of other users of this name.
     pub pending_elsewhere: u64,
 }
 
+/// What was found behind the first user's files.
+struct Found {
+    store: Store,
+    /// Those of another user than the first.
+    files: Option<Files>,
+    /// They should not have been empty.
+    lost: bool,
+    pending_elsewhere: u64,
+}
+
 /// Opens the database of the user that the options name, else the last user's.
 pub(crate) async fn open(options: &Options, clock: &Clock) -> Result<Opened, Failure> {
-    let StorageKind::Opfs = options.storage else {
+    let Choice { tier, known } = tier::choose(options).await?;
+    if tier == Tier::Memory {
         let conn = Connection::open_in_memory().map_err(StoreError::from)?;
-        return Ok(Opened { store: store_of(conn, options, clock)?, files: None, pending_elsewhere: 0 });
-    };
-    let first = Files::open(&options.name, "").await?;
-    match find(options, clock, &first).await {
-        Ok((store, None, pending_elsewhere)) => Ok(Opened { store, files: Some(first), pending_elsewhere }),
-        Ok((store, files, pending_elsewhere)) => {
-            first.release()?;
-            Ok(Opened { store, files, pending_elsewhere })
-        }
+        let home = Home { tier, lost: false, pages: None };
+        return Ok(Opened { store: store_of(conn, options, clock)?, home, files: None, pending_elsewhere: 0 });
+    }
+    let first = Files::open(tier, &options.name, "", options.durability).await?;
+    let lost = known.is_some() && first.is_new();
+    let found = match find(options, clock, tier, &first).await {
+        Ok(found) => found,
         Err(failure) => {
             // What went wrong first is what the application must hear.
             let _ = first.release();
-            Err(failure)
+            return Err(failure);
         }
+    };
+    if known != Some(tier) {
+        tier::mark(&options.name, tier).await;
     }
+    let files = match found.files {
+        None => first,
+        Some(files) => {
+            first.release()?;
+            files
+        }
+    };
+    let home = Home { tier, lost: lost || found.lost, pages: files.pages() };
+    Ok(Opened { store: found.store, home, files: Some(files), pending_elsewhere: found.pending_elsewhere })
 }
 
 /// Opens the first user's database, or, with files of its own, another's. The first one is closed then.
-async fn find(options: &Options, clock: &Clock, first: &Files) -> Result<(Store, Option<Files>, u64), Failure> {
-    let conn = first.connect(options.durability).map_err(StoreError::from)?;
-    let place = {
+async fn find(options: &Options, clock: &Clock, tier: Tier, first: &Files) -> Result<Found, Failure> {
+    let conn = first.connect().map_err(StoreError::from)?;
+    let (last, place) = {
         let users = Users::open(&conn)?;
-        options.user.as_ref().map_or_else(|| users.last(), |user| users.place_of(user))?
+        let last = users.last()?;
+        let place = options.user.as_ref().map_or_else(|| Ok(last.clone()), |user| users.place_of(user))?;
+        (last, place)
     };
     if place.is_empty() {
         let pending_elsewhere = enter(&conn, options, &place)?;
-        return Ok((store_of(conn, options, clock)?, None, pending_elsewhere));
+        let store = store_of(conn, options, clock)?;
+        first.settle().await?;
+        return Ok(Found { store, files: None, lost: false, pending_elsewhere });
     }
-    let files = Files::open(&options.name, &place).await?;
-    let opened = files.connect(options.durability).map_err(|error| StoreError::from(error).into()).and_then(|other| store_of(other, options, clock));
-    match opened.and_then(|store| Ok((store, enter(&conn, options, &place)?))) {
-        Ok((store, pending_elsewhere)) => Ok((store, Some(files), pending_elsewhere)),
+    let files = Files::open(tier, &options.name, &place, options.durability).await?;
+    match other(options, clock, first, &conn, &files, &place).await {
+        Ok((store, pending_elsewhere)) => {
+            let lost = files.is_new() && place == last;
+            Ok(Found { store, files: Some(files), lost, pending_elsewhere })
+        }
         Err(failure) => {
             let _ = files.release();
             Err(failure)
         }
     }
+}
+
+/// Opens the database of another user than the first, and remembers it as the last one when it is there.
+async fn other(options: &Options, clock: &Clock, first: &Files, conn: &Connection, files: &Files, place: &str) -> Result<(Store, u64), Failure> {
+    let store = store_of(files.connect().map_err(StoreError::from)?, options, clock)?;
+    files.settle().await?;
+    let pending_elsewhere = enter(conn, options, place)?;
+    first.settle().await?;
+    Ok((store, pending_elsewhere))
 }
 
 /// Remembers whose database is open, and counts what waits in the others.

@@ -1,15 +1,18 @@
-//! SQLite's files on two handles of the Origin Private File System: the database and its write-ahead log.
+//! SQLite's files: on two handles of the Origin Private File System, the database and its write-ahead log;
+//! or the database in memory, in blocks that somebody else stores.
 //!
-//! Promises that a commit is one write to the file, made before COMMIT answers; that a write which the
-//! browser did not make whole is `SQLITE_FULL`; and that nothing is shared: one connection, in one worker,
-//! that holds both handles. The rollback journal lives in memory: it serves only the one transaction that
-//! turns an empty file into a database with a write-ahead log. So do temporary files.
+//! Promises that on handles a commit is one write to the file, made before COMMIT answers; that a write which
+//! the browser did not make whole is `SQLITE_FULL`; and that nothing is shared: one connection, in one worker.
+//! The rollback journal lives in memory: on handles it serves only the one transaction that turns an empty
+//! file into a database with a write-ahead log. So do temporary files.
 
 mod handle;
 mod log;
 mod main_file;
+mod pages;
 
 pub(crate) use handle::Handle;
+pub(crate) use pages::{Changes, Pages};
 
 use crate::failure::Failure;
 use log::LogFile;
@@ -34,10 +37,16 @@ const PROPERTIES: DeviceCharacteristics = DeviceCharacteristics::POWERSAFE_OVERW
 /// A registered VFS over the handles of one database.
 pub(crate) struct Vfs(VfsRegistration<Data>);
 
+/// What holds the bytes.
+pub(crate) enum Backing {
+    Handles { database: Rc<Handle>, log: Rc<Handle> },
+    Pages(Rc<Pages>),
+}
+
 impl Vfs {
     /// Registers it under a name of its own.
-    pub(crate) fn register(name: &str, database: Rc<Handle>, log: Rc<Handle>) -> Result<Self, Failure> {
-        let data = Data { os: WasmOsCallback, database, log, journal: RefCell::default(), error: RefCell::default() };
+    pub(crate) fn register(name: &str, backing: Backing) -> Result<Self, Failure> {
+        let data = Data { os: WasmOsCallback, backing, journal: RefCell::default(), error: RefCell::default() };
         // SAFETY: the worker is one thread, the name is unique in it, and all callbacks are the typed ones of the traits.
         let registration = unsafe { register_vfs::<Methods, Callbacks>(name, data, false) };
         registration.map(Self).map_err(|error| Failure::new("StorageUnavailable", format!("SQLite does not take the files: {error}")))
@@ -53,8 +62,7 @@ impl Vfs {
 
 struct Data {
     os: WasmOsCallback,
-    database: Rc<Handle>,
-    log: Rc<Handle>,
+    backing: Backing,
     journal: RefCell<Option<Memory>>,
     error: RefCell<Option<VfsError>>,
 }
@@ -65,6 +73,7 @@ struct Memory(Rc<RefCell<MemChunksFile>>);
 enum File {
     Main(MainFile),
     Log(LogFile),
+    Pages(Rc<Pages>),
     Memory(Memory),
 }
 
@@ -97,12 +106,13 @@ impl VfsStore for Store {
     }
 
     fn open_file(data: &Data, request: OpenRequest<'_>) -> VfsResult<OpenedFile<File>> {
-        let file = match (request.filename.map(|name| name.path()), request.options.kind()) {
-            (Some(DATABASE), Some(FileKind::MainDb)) => File::Main(MainFile::new(data.database.clone())),
-            (Some(LOG), Some(FileKind::Wal)) => File::Log(LogFile::new(data.log.clone())),
-            (Some(JOURNAL), Some(FileKind::MainJournal)) => File::Memory(data.journal.borrow_mut().get_or_insert_with(Memory::new).clone()),
-            (None, _) => File::Memory(Memory::new()),
-            (Some(other), _) => return Err(VfsError::new(VfsErrorCode::CantOpen, format!("{other} is not a file of this database").into())),
+        let file = match (request.filename.map(|name| name.path()), request.options.kind(), &data.backing) {
+            (Some(DATABASE), Some(FileKind::MainDb), Backing::Handles { database, .. }) => File::Main(MainFile::new(database.clone())),
+            (Some(LOG), Some(FileKind::Wal), Backing::Handles { log, .. }) => File::Log(LogFile::new(log.clone())),
+            (Some(DATABASE), Some(FileKind::MainDb), Backing::Pages(pages)) => File::Pages(pages.clone()),
+            (Some(JOURNAL), Some(FileKind::MainJournal), _) => File::Memory(data.journal.borrow_mut().get_or_insert_with(Memory::new).clone()),
+            (None, ..) => File::Memory(Memory::new()),
+            (Some(other), ..) => return Err(VfsError::new(VfsErrorCode::CantOpen, format!("{other} is not a file of this database").into())),
         };
         Ok(OpenedFile { file, access: OpenAccess::ReadWrite })
     }
@@ -113,10 +123,11 @@ impl VfsStore for Store {
     }
 
     fn access(data: &Data, name: &str, _: AccessMode) -> VfsResult<bool> {
-        match name {
-            DATABASE => Ok(data.database.size()? > 0),
-            LOG => Ok(data.log.size()? > 0),
-            JOURNAL => Ok(data.journal.borrow().is_some()),
+        match (name, &data.backing) {
+            (DATABASE, Backing::Handles { database, .. }) => Ok(database.size()? > 0),
+            (LOG, Backing::Handles { log, .. }) => Ok(log.size()? > 0),
+            (DATABASE, Backing::Pages(pages)) => Ok(pages.size() > 0),
+            (JOURNAL, _) => Ok(data.journal.borrow().is_some()),
             _ => Ok(false),
         }
     }
@@ -126,10 +137,11 @@ impl VfsStore for Store {
     }
 
     fn delete_file(data: &Data, name: &str, _: bool) -> VfsResult<()> {
-        match name {
-            DATABASE => data.database.truncate(0),
-            LOG => data.log.truncate(0),
-            JOURNAL => {
+        match (name, &data.backing) {
+            (DATABASE, Backing::Handles { database, .. }) => database.truncate(0),
+            (LOG, Backing::Handles { log, .. }) => log.truncate(0),
+            (DATABASE, Backing::Pages(pages)) => pages.truncate(0),
+            (JOURNAL, _) => {
                 data.journal.take();
                 Ok(())
             }
@@ -144,25 +156,10 @@ impl Memory {
     }
 }
 
-impl File {
-    fn each<T>(
-        &mut self,
-        on_main: impl FnOnce(&mut MainFile) -> T,
-        on_log: impl FnOnce(&mut LogFile) -> T,
-        on_memory: impl FnOnce(&mut MemChunksFile) -> T,
-    ) -> T {
-        match self {
-            Self::Main(file) => on_main(file),
-            Self::Log(file) => on_log(file),
-            Self::Memory(Memory(file)) => on_memory(&mut file.borrow_mut()),
-        }
-    }
-}
-
 impl VfsFile for File {
     fn device_characteristics(&self) -> DeviceCharacteristics {
         match self {
-            Self::Main(_) | Self::Log(_) => PROPERTIES,
+            Self::Main(_) | Self::Log(_) | Self::Pages(_) => PROPERTIES,
             Self::Memory(_) => DeviceCharacteristics::NONE,
         }
     }
@@ -171,26 +168,43 @@ impl VfsFile for File {
         match self {
             Self::Main(file) => file.read(buf, offset),
             Self::Log(file) => file.read(buf, offset),
+            Self::Pages(file) => file.read(buf, offset),
             Self::Memory(Memory(file)) => file.borrow_mut().read(buf, offset),
         }
     }
 
     fn write(&mut self, buf: &[u8], offset: u64) -> VfsResult<()> {
-        self.each(|file| file.write(buf, offset), |file| file.write(buf, offset), |file| file.write(buf, offset))
+        match self {
+            Self::Main(file) => file.write(buf, offset),
+            Self::Log(file) => file.write(buf, offset),
+            Self::Pages(file) => file.write(buf, offset),
+            Self::Memory(Memory(file)) => file.borrow_mut().write(buf, offset),
+        }
     }
 
     fn truncate(&mut self, size: u64) -> VfsResult<()> {
-        self.each(|file| file.truncate(size), |file| file.truncate(size), |file| file.truncate(size))
+        match self {
+            Self::Main(file) => file.truncate(size),
+            Self::Log(file) => file.truncate(size),
+            Self::Pages(file) => file.truncate(size),
+            Self::Memory(Memory(file)) => file.borrow_mut().truncate(size),
+        }
     }
 
     fn sync(&mut self, options: SyncOptions) -> VfsResult<()> {
-        self.each(|file| file.sync(), |file| file.sync(), |file| file.sync(options))
+        match self {
+            Self::Main(file) => file.sync(),
+            Self::Log(file) => file.sync(),
+            Self::Pages(_) => Ok(()),
+            Self::Memory(Memory(file)) => file.borrow_mut().sync(options),
+        }
     }
 
     fn size(&self) -> VfsResult<u64> {
         match self {
             Self::Main(file) => file.size(),
             Self::Log(file) => file.size(),
+            Self::Pages(file) => Ok(file.size()),
             Self::Memory(Memory(file)) => file.borrow().size(),
         }
     }

@@ -14,7 +14,7 @@ export class Demo {
   private constructor(readonly page: TestPage) {}
 
   /** Opens the demo in a new tab of a profile. */
-  static async open(profile: Pick<Profile, 'page'>, url: string, size: { width?: number; height?: number } = {}): Promise<Demo> {
+  static async open(profile: Pick<Profile<TestPage>, 'page'>, url: string, size: { width?: number; height?: number } = {}): Promise<Demo> {
     const demo = new Demo(await profile.page(size));
     await demo.page.goto(`${url}/`);
     return demo;

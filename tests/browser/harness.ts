@@ -1,4 +1,5 @@
-// Both browsers behind one small interface: Chromium through playwright-core, Firefox through puppeteer-core (WebDriver BiDi).
+// The browsers behind one small interface: Chromium through playwright-core, Firefox through puppeteer-core (WebDriver BiDi), WebKit
+// by WebDriver (webkit.ts).
 // A profile is what two people at two machines have: storage, locks and service workers of its own.
 
 import { type BrowserContext, chromium, type Page as PlaywrightPage } from 'playwright-core';
@@ -7,6 +8,7 @@ import puppeteer, { type KeyInput, type BrowserContext as PuppeteerContext, type
 import { chromiumArgs, need } from '../../scripts/browsers.mjs';
 import { pause } from './server.js';
 
+/** Those in which everything runs. */
 export const BROWSERS = ['chromium', 'firefox'] as const;
 export type BrowserName = (typeof BROWSERS)[number];
 
@@ -21,40 +23,43 @@ export interface PageOptions {
 }
 
 /** A running browser. */
-export interface TestBrowser {
-  readonly name: BrowserName;
+export interface TestBrowser<Tab extends TestTab = TestTab> {
+  readonly name: BrowserName | 'webkit';
   /** A profile with nothing in it. */
-  profile(): Promise<Profile>;
+  profile(): Promise<Profile<Tab>>;
   close(): Promise<void>;
 }
 
 /** Storage of its own, with any number of tabs. */
-export interface Profile {
-  page(options?: PageOptions): Promise<TestPage>;
+export interface Profile<Tab extends TestTab = TestTab> {
+  page(options?: PageOptions): Promise<Tab>;
   /** The browser's own emulation of a network that is away. Chromium only. */
   setOffline(offline: boolean): Promise<void>;
   close(): Promise<void>;
 }
 
-interface Driver {
+interface TabDriver {
   goto(url: string): Promise<unknown>;
   reload(): Promise<unknown>;
   evaluate<R, A>(run: (argument: A) => R, argument: A): Promise<Awaited<R>>;
+  close(): Promise<unknown>;
+}
+
+interface Driver extends TabDriver {
   click(selector: string): Promise<void>;
   hover(selector: string): Promise<void>;
   type(text: string): Promise<void>;
   press(keys: string): Promise<void>;
   mouse(step: 'move' | 'down' | 'up', x: number, y: number): Promise<void>;
   screenshot(file: string): Promise<unknown>;
-  close(): Promise<void>;
 }
 
-/** One tab. */
-export class TestPage {
+/** One tab, whose page is asked and told by scripts. */
+export class TestTab {
   /** What the console said as an error, and what was thrown without being caught. */
   readonly problems: string[] = [];
 
-  constructor(private readonly driver: Driver) {}
+  constructor(protected readonly driver: TabDriver) {}
 
   goto(url: string): Promise<unknown> {
     return this.driver.goto(url);
@@ -67,6 +72,36 @@ export class TestPage {
   /** Runs a function in the page. */
   run<R, A = undefined>(run: (argument: A) => R, argument?: A): Promise<Awaited<R>> {
     return this.driver.evaluate(run, argument as A);
+  }
+
+  /** Waits until `run` answers something true in the page, and answers it. A failure says what was awaited, and what is seen. */
+  async until<R, A = undefined>(what: string, run: (argument: A) => R, argument?: A, patienceMs = PATIENCE_MS): Promise<Awaited<R>> {
+    const deadline = Date.now() + patienceMs;
+    let last: unknown = null;
+    while (Date.now() < deadline) {
+      // While a page is being replaced, there is nothing to ask.
+      const answer = await this.driver.evaluate(run, argument as A).catch((error: unknown) => {
+        last = error;
+        return null;
+      });
+      if (answer) return answer;
+      await pause(POLL_MS);
+    }
+    const seen = await this.driver.evaluate(() => document.body?.innerText ?? '', undefined).catch(() => '(nothing)');
+    const problems = this.problems.length > 0 ? `\nconsole: ${this.problems.join('\n         ')}` : '';
+    const failed = last instanceof Error ? `\nlast failure: ${last.message}` : '';
+    throw new Error(`Waited ${patienceMs} ms for: ${what}.\nThe page shows:\n${seen}${problems}${failed}`);
+  }
+
+  close(): Promise<unknown> {
+    return this.driver.close();
+  }
+}
+
+/** A tab with hands. */
+export class TestPage extends TestTab {
+  constructor(protected override readonly driver: Driver) {
+    super(driver);
   }
 
   click(selector: string): Promise<void> {
@@ -115,37 +150,14 @@ export class TestPage {
   screenshot(file: string): Promise<unknown> {
     return this.driver.screenshot(file);
   }
-
-  /** Waits until `run` answers something true in the page, and answers it. A failure says what was awaited, and what is seen. */
-  async until<R, A = undefined>(what: string, run: (argument: A) => R, argument?: A, patienceMs = PATIENCE_MS): Promise<Awaited<R>> {
-    const deadline = Date.now() + patienceMs;
-    let last: unknown = null;
-    while (Date.now() < deadline) {
-      // While a page is being replaced, there is nothing to ask.
-      const answer = await this.driver.evaluate(run, argument as A).catch((error: unknown) => {
-        last = error;
-        return null;
-      });
-      if (answer) return answer;
-      await pause(POLL_MS);
-    }
-    const seen = await this.driver.evaluate(() => document.body?.innerText ?? '', undefined).catch(() => '(nothing)');
-    const problems = this.problems.length > 0 ? `\nconsole: ${this.problems.join('\n         ')}` : '';
-    const failed = last instanceof Error ? `\nlast failure: ${last.message}` : '';
-    throw new Error(`Waited ${patienceMs} ms for: ${what}.\nThe page shows:\n${seen}${problems}${failed}`);
-  }
-
-  close(): Promise<void> {
-    return this.driver.close();
-  }
 }
 
 /** Starts a browser. */
-export async function launch(name: BrowserName): Promise<TestBrowser> {
+export async function launch(name: BrowserName): Promise<TestBrowser<TestPage>> {
   return name === 'chromium' ? launchChromium() : launchFirefox();
 }
 
-async function launchChromium(): Promise<TestBrowser> {
+async function launchChromium(): Promise<TestBrowser<TestPage>> {
   const browser = await chromium.launch({ executablePath: need('chromium'), headless: true, args: chromiumArgs });
   return {
     name: 'chromium',
@@ -154,7 +166,7 @@ async function launchChromium(): Promise<TestBrowser> {
   };
 }
 
-function chromiumProfile(context: BrowserContext): Profile {
+function chromiumProfile(context: BrowserContext): Profile<TestPage> {
   return {
     page: async ({ width = 1100, height = 760 } = {}) => {
       const page = await context.newPage();
@@ -184,12 +196,13 @@ function chromiumDriver(page: PlaywrightPage): Driver {
   };
 }
 
-async function launchFirefox(): Promise<TestBrowser> {
+/** Starts Firefox with settings of its own. */
+export async function launchFirefox(settings: Readonly<Record<string, unknown>> = {}): Promise<TestBrowser<TestPage>> {
   const browser = await puppeteer.launch({
     browser: 'firefox',
     executablePath: need('firefox'),
     headless: true,
-    extraPrefsFirefox: { 'privacy.reduceTimerPrecision': false },
+    extraPrefsFirefox: { 'privacy.reduceTimerPrecision': false, ...settings },
   });
   const front: Front = { page: null };
   return {
@@ -204,7 +217,7 @@ export interface Front {
   page: PuppeteerPage | null;
 }
 
-function firefoxProfile(context: PuppeteerContext, front: Front): Profile {
+function firefoxProfile(context: PuppeteerContext, front: Front): Profile<TestPage> {
   return {
     page: async ({ width = 1100, height = 760 } = {}) => {
       const page = await context.newPage();

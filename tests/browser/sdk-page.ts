@@ -42,8 +42,8 @@ interface Choice {
   readonly name?: string;
   readonly user?: string;
   readonly online?: boolean;
-  readonly storage?: 'opfs' | 'memory';
   readonly durability?: 'relaxed' | 'strict';
+  readonly storage?: seaworthy.StorageTier | readonly seaworthy.StorageTier[];
   readonly workerUrl?: string;
   readonly wasmUrl?: string;
   readonly idleMs?: number;
@@ -85,15 +85,15 @@ globalThis.Worker = class extends Worker {
   }
 };
 
-/** The worker's script, after something was changed in its global scope. */
-function workerAfter(patch: string): string {
+/** The worker's script, behind one that changes something in its scope. */
+function patchedWorker(patch: string): string {
   const module = (source: string): string => URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
   return module(`import ${JSON.stringify(module(patch))}; import ${JSON.stringify(new URL('/worker.js', location.href).href)};`);
 }
 
 /** The worker's script, with a wasm instance that traps in every read that has `marker` in it. */
 function trappingWorker(marker: string): string {
-  return workerAfter(`
+  return patchedWorker(`
     const { instantiateStreaming } = WebAssembly;
     WebAssembly.instantiateStreaming = async (...given) => {
       const { instance, module } = await instantiateStreaming(...given);
@@ -109,10 +109,42 @@ function trappingWorker(marker: string): string {
 
 /** The worker's script, with a wall clock that is a day further ahead at every look. */
 function hastyWorker(): string {
-  return workerAfter(`
+  return patchedWorker(`
     const { now } = Date;
     let days = 0;
     Date.now = () => now() + ++days * 86_400_000;`);
+}
+
+/** The worker's script, in which `fillDisk` decides whether IndexedDB has room. */
+function crampedWorker(): string {
+  return patchedWorker(`
+    const { put } = IDBObjectStore.prototype;
+    const disk = new BroadcastChannel('disk');
+    let full = false;
+    let refused = 0;
+    disk.onmessage = ({ data }) => {
+      full = data;
+      disk.postMessage(refused);
+    };
+    // The worker that brings the workers of tabs together has the same script, and no database.
+    if (!('DedicatedWorkerGlobalScope' in globalThis)) disk.close();
+    IDBObjectStore.prototype.put = function (...given) {
+      if (!full) return put.apply(this, given);
+      refused++;
+      throw new DOMException('no room', 'QuotaExceededError');
+    };`);
+}
+
+/** Answers how often something found no room before. */
+async function fillDisk(full: boolean): Promise<number> {
+  const disk = new BroadcastChannel('disk');
+  const answered = new Promise<number>((resolve) => {
+    disk.onmessage = ({ data }) => resolve(data);
+  });
+  disk.postMessage(full);
+  const refused = await answered;
+  disk.close();
+  return refused;
 }
 
 /** Leaves the page as the back-forward cache does, and comes back: the worker is killed and another one started. */
@@ -130,6 +162,8 @@ const api = {
   workers,
   trappingWorker,
   hastyWorker,
+  crampedWorker,
+  fillDisk,
   hideAndShow,
   writeWithoutEnd,
   held,

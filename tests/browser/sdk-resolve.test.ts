@@ -1,12 +1,12 @@
 // Conflicts and rejected writes through the package, against a real server: policies, resolvers, edits.
 
 import assert from 'node:assert/strict';
-import type { TestPage } from './harness.js';
+import type { TestTab } from './harness.js';
 import { inEveryBrowser, openIn, reload, type SdkStage, settled } from './sdk-stage.js';
 
 /** Two replicas of a user with one todo in both. */
-async function pair(stage: SdkStage): Promise<[TestPage, TestPage]> {
-  const pages: [TestPage, TestPage] = [await stage.page(), await stage.page()];
+async function pair(stage: SdkStage): Promise<[TestTab, TestTab]> {
+  const pages: [TestTab, TestTab] = [await stage.page(), await stage.page()];
   for (const page of pages) await openIn(page, { user: 'ann' });
   const [one, two] = pages;
   await one.run(async () => {
@@ -18,15 +18,15 @@ async function pair(stage: SdkStage): Promise<[TestPage, TestPage]> {
   return pages;
 }
 
-const title = (page: TestPage) => page.run(async () => (await db.tables.todos.get('t'))?.title);
-const rename = (page: TestPage, to: string) => page.run(async (given) => void (await db.tables.todos.update('t', { title: given })), to);
+const title = (page: TestTab) => page.run(async () => (await db.tables.todos.get('t'))?.title);
+const rename = (page: TestTab, to: string) => page.run(async (given) => void (await db.tables.todos.update('t', { title: given })), to);
 
-async function shows(page: TestPage, wanted: string): Promise<void> {
+async function shows(page: TestTab, wanted: string): Promise<void> {
   await page.until(`the title ${wanted}`, async (given) => (await db.tables.todos.get('t'))?.title === given, wanted);
 }
 
 /** Both rename the todo, the second one while it is offline. */
-async function collide(one: TestPage, two: TestPage): Promise<void> {
+async function collide(one: TestTab, two: TestTab): Promise<void> {
   await two.run(() => db.setOnline(false));
   await rename(two, 'mine');
   await rename(one, 'theirs');

@@ -1,12 +1,12 @@
 // The package with a server: two replicas, bad networks, reloads and killed servers.
 
 import assert from 'node:assert/strict';
-import type { TestPage } from './harness.js';
+import type { TestTab } from './harness.js';
 import { Wire } from './network.js';
 import { UpgradeRefuser } from './proxy.js';
 import { holdsLists, inEveryBrowser, listNames, openIn, reload, settled } from './sdk-stage.js';
 
-const add = (page: TestPage, name: string) => page.run(async (given) => (await db.tables.lists.insert({ name: given, owner_id: 'ann' })).id, name);
+const add = (page: TestTab, name: string) => page.run(async (given) => (await db.tables.lists.insert({ name: given, owner_id: 'ann' })).id, name);
 
 inEveryBrowser('the package with a server', (scenario) => {
   scenario('two replicas of a user that were offline converge', async (stage) => {
@@ -28,7 +28,7 @@ inEveryBrowser('the package with a server', (scenario) => {
       await settled(page);
       await holdsLists(page, ['from one', 'from two', 'renamed']);
     }
-    const read = (page: TestPage) => page.run(() => db.all(sdk.sql`SELECT * FROM lists ORDER BY id`));
+    const read = (page: TestTab) => page.run(() => db.all(sdk.sql`SELECT * FROM lists ORDER BY id`));
     assert.deepEqual(await read(one), await read(two));
     assert.equal((await one.run(() => db.get(sdk.sql`SELECT position FROM lists WHERE name = 'renamed'`)))?.position, 7);
     assert.equal(await one.run(() => db.user?.subject), 'ann');

@@ -1,33 +1,33 @@
 // Several tabs of one profile: one owns the database, all use it.
 
 import assert from 'node:assert/strict';
-import type { TestPage } from './harness.js';
+import type { TestTab } from './harness.js';
 import { holdsLists, inEveryBrowser, listNames, openIn, reload, settled } from './sdk-stage.js';
 
-const insert = (page: TestPage, name: string): Promise<void> =>
+const insert = (page: TestTab, name: string): Promise<void> =>
   page.run((given) => db.tables.lists.insert({ name: given, owner_id: 'ann' }).then(() => {}), name);
-const owner = (page: TestPage) => page.run(() => db.status.getSnapshot().owner);
-const owns = (page: TestPage) => page.until('the tab to own the database', () => db.status.getSnapshot().owner === 'this-tab');
+const owner = (page: TestTab) => page.run(() => db.status.getSnapshot().owner);
+const owns = (page: TestTab) => page.until('the tab to own the database', () => db.status.getSnapshot().owner === 'this-tab');
 
 /** Watches the lists; `seen` in the page has the last result. */
-const watch = (page: TestPage): Promise<void> =>
+const watch = (page: TestTab): Promise<void> =>
   page.run(() => {
     db.tables.lists.live().subscribe((rows) => Object.assign(globalThis, { seen: rows.map(({ name }) => name).sort() }));
   });
-const sees = (page: TestPage, names: string[]) =>
+const sees = (page: TestTab, names: string[]) =>
   page.until(`a live result of ${names}`, (wanted) => JSON.stringify((globalThis as unknown as { seen?: string[] }).seen) === JSON.stringify(wanted), names);
 
 /** Notes the links that are asked for on the database's channel: those over ports are not. */
-const listen = (page: TestPage): Promise<void> =>
+const listen = (page: TestTab): Promise<void> =>
   page.run(() => {
     const asked: string[] = [];
     Object.assign(globalThis, { asked });
     new BroadcastChannel('seaworthy:test').addEventListener('message', ({ data }) => asked.push(data.type));
   });
-const linksAsked = (page: TestPage) => page.run(() => (globalThis as unknown as { asked: string[] }).asked.filter((type) => type === 'connect').length);
+const linksAsked = (page: TestTab) => page.run(() => (globalThis as unknown as { asked: string[] }).asked.filter((type) => type === 'connect').length);
 
 /** Writes 300 lists, ten at a time; `written` in the page counts the answers. */
-const writeMany = (page: TestPage): Promise<void> =>
+const writeMany = (page: TestTab): Promise<void> =>
   page.run(() => {
     const progress = { written: 0, failed: [] as string[], done: false };
     Object.assign(globalThis, { progress });
@@ -44,12 +44,12 @@ interface Progress {
   readonly failed: readonly string[];
   readonly done: boolean;
 }
-const progress = (page: TestPage) => page.run(() => (globalThis as unknown as { progress: Progress }).progress);
+const progress = (page: TestTab) => page.run(() => (globalThis as unknown as { progress: Progress }).progress);
 
 inEveryBrowser('several tabs', (scenario) => {
   for (const [over, prepare] of [
     ['ports that a SharedWorker brings', async () => {}],
-    ['BroadcastChannel', (page: TestPage) => page.run(() => void Object.assign(globalThis, { SharedWorker: undefined }))],
+    ['BroadcastChannel', (page: TestTab) => page.run(() => void Object.assign(globalThis, { SharedWorker: undefined }))],
   ] as const) {
     scenario(`every tab reads, writes and watches the one database, over ${over}`, async (stage) => {
       const profile = await stage.profile();

@@ -1,13 +1,13 @@
 // Scenario 31: one device, several users. Nobody sees or sends what is another's, and what waited goes out when its user is back.
 
 import assert from 'node:assert/strict';
-import type { TestPage } from './harness.js';
+import type { TestTab } from './harness.js';
 import { holdsLists, inEveryBrowser, listNames, reload, type SdkStage, settled } from './sdk-stage.js';
 
 const NAME = 'shared-device';
 
 /** Opens the one database of the application; who is signed in is up to `signedIn`, and is remembered like a session. */
-async function openShared(page: TestPage): Promise<void> {
+async function openShared(page: TestTab): Promise<void> {
   await page.run(async (name) => {
     const token = async (): Promise<string | null> => {
       const user = localStorage.getItem('signed-in');
@@ -22,18 +22,18 @@ async function openShared(page: TestPage): Promise<void> {
   }, NAME);
 }
 
-const signIn = (page: TestPage, user: string | null): Promise<void> =>
+const signIn = (page: TestTab, user: string | null): Promise<void> =>
   page.run((given) => (given === null ? localStorage.removeItem('signed-in') : localStorage.setItem('signed-in', given)), user);
 
-const add = (page: TestPage, name: string) =>
+const add = (page: TestTab, name: string) =>
   page.run(
     async (given) => (await db.tables.lists.insert({ name: given, owner_id: db.user?.subject ?? localStorage.getItem('signed-in') ?? 'nobody' })).id,
     name,
   );
 
-const switchUser = (page: TestPage): Promise<void> => page.run(() => db.switchUser());
-const connection = (page: TestPage) => page.run(() => db.status.getSnapshot().connection);
-const reported = (page: TestPage) => page.run(() => globalThis.problems);
+const switchUser = (page: TestTab): Promise<void> => page.run(() => db.switchUser());
+const connection = (page: TestTab) => page.run(() => db.status.getSnapshot().connection);
+const reported = (page: TestTab) => page.run(() => globalThis.problems);
 
 /** What the server has for a user. */
 async function onServer(stage: SdkStage, user: string): Promise<string[]> {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Demo } from './demo.js';
-import { BROWSERS, type BrowserName, launch, type Profile, type TestBrowser } from './harness.js';
+import { BROWSERS, type BrowserName, launch, type Profile, type TestBrowser, type TestPage } from './harness.js';
 import { TestServer } from './server.js';
 
 const TIMEOUT_MS = 90_000;
@@ -16,7 +16,7 @@ export type Scenario = (title: string, run: (stage: Stage) => Promise<void>) => 
 export function inEveryBrowser(subject: string, define: (scenario: Scenario, browser: BrowserName) => void): void {
   for (const name of BROWSERS) {
     describe(`${subject}, in ${name}`, () => {
-      let browser: TestBrowser;
+      let browser: TestBrowser<TestPage>;
       before(async () => {
         browser = await launch(name);
       });
@@ -30,7 +30,7 @@ export function inEveryBrowser(subject: string, define: (scenario: Scenario, bro
   }
 }
 
-async function perform(title: string, browser: TestBrowser, run: (stage: Stage) => Promise<void>): Promise<void> {
+async function perform(title: string, browser: TestBrowser<TestPage>, run: (stage: Stage) => Promise<void>): Promise<void> {
   const stage = await Stage.set(browser);
   try {
     await run(stage);
@@ -47,26 +47,26 @@ async function perform(title: string, browser: TestBrowser, run: (stage: Stage) 
 export class Stage {
   /** Errors that browsers print for want of a network are then not the demo's. */
   breaksNetwork = false;
-  private readonly profiles: Profile[] = [];
+  private readonly profiles: Profile<TestPage>[] = [];
   private readonly windows: Demo[] = [];
 
   private constructor(
     readonly server: TestServer,
-    private readonly browser: TestBrowser,
+    private readonly browser: TestBrowser<TestPage>,
   ) {}
 
-  static async set(browser: TestBrowser): Promise<Stage> {
+  static async set(browser: TestBrowser<TestPage>): Promise<Stage> {
     return new Stage(await TestServer.start(), browser);
   }
 
-  async profile(): Promise<Profile> {
+  async profile(): Promise<Profile<TestPage>> {
     const profile = await this.browser.profile();
     this.profiles.push(profile);
     return profile;
   }
 
   /** A window in a profile of its own, unless one is given. */
-  async window(url: string, profile?: Profile, size?: { width: number; height: number }): Promise<Demo> {
+  async window(url: string, profile?: Profile<TestPage>, size?: { width: number; height: number }): Promise<Demo> {
     const demo = await Demo.open(profile ?? (await this.profile()), url, size);
     this.windows.push(demo);
     return demo;

@@ -3,6 +3,10 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { pause } from './server.js';
+
+const PATIENCE_MS = 30_000;
+const POLL_MS = 10;
 
 export class Witness {
   /** The bodies that were posted, in the order of their coming, those that were cut off left out. */
@@ -26,6 +30,17 @@ export class Witness {
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('no free port');
     return new Witness(server, address.port);
+  }
+
+  /** Waits until it was told something that fits, after `skip` others that do, and answers that. */
+  async hears(fits: (told: string) => boolean, skip = 0, patienceMs = PATIENCE_MS): Promise<string> {
+    const deadline = Date.now() + patienceMs;
+    while (Date.now() < deadline) {
+      const heard = this.told.filter(fits)[skip];
+      if (heard !== undefined) return heard;
+      await pause(POLL_MS);
+    }
+    throw new Error(`The witness waited ${patienceMs} ms, and was told ${this.told.length} things: ${this.told.slice(-3).join(' | ')}`);
   }
 
   get url(): string {

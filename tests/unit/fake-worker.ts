@@ -12,6 +12,8 @@ export const STATUS: Answers['open'] = {
   last_synced_at_ms: null,
   user: null,
   error: null,
+  storage: 'opfs',
+  storage_lost: false,
 };
 
 export class FakeWorker implements WorkerPort {

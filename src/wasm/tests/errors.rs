@@ -50,7 +50,7 @@ async fn a_schema_that_differs_from_the_file_is_refused_and_the_files_are_free_a
     let page = Page::open("mismatch", "opfs").await;
     page.database.close().unwrap();
 
-    let options = r#"{ "name": "mismatch", "storage": "opfs", "sync": null, "online": false, "schema": { "version": 2, "tables": [
+    let options = r#"{ "name": "mismatch", "storage": ["opfs"], "sync": null, "online": false, "schema": { "version": 2, "tables": [
         { "name": "todos", "primary_key": ["id"], "columns": [ { "name": "id", "type": "TEXT" }, { "name": "title", "type": "INTEGER" } ] } ] } }"#;
     assert_failure(Page::open_with(options).await.map(|_| JsValue::NULL), "SchemaMismatch");
     Page::open("mismatch", "opfs").await.database.close().unwrap();
@@ -58,7 +58,7 @@ async fn a_schema_that_differs_from_the_file_is_refused_and_the_files_are_free_a
 
 #[wasm_bindgen_test]
 async fn options_that_cannot_be_read_are_refused() {
-    assert_failure(Page::open_with(r#"{ "name": "x", "storage": "floppy", "schema": { "tables": [] } }"#).await.map(|_| JsValue::NULL), "SchemaMismatch");
-    let nameless = r#"{ "name": "", "storage": "opfs", "schema": { "tables": [] } }"#;
+    assert_failure(Page::open_with(r#"{ "name": "x", "storage": ["floppy"], "schema": { "tables": [] } }"#).await.map(|_| JsValue::NULL), "SchemaMismatch");
+    let nameless = r#"{ "name": "", "storage": ["opfs"], "schema": { "tables": [] } }"#;
     assert_failure(Page::open_with(nameless).await.map(|_| JsValue::NULL), "BadName");
 }

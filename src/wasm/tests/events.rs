@@ -72,7 +72,7 @@ async fn a_listener_may_call_back_at_once() {
         }
     });
     let options =
-        r#"{ "name": "reentrant", "storage": "memory", "schema": { "tables": [] }, "sync": { "url": "http://127.0.0.1:9/sync/v1" }, "online": false }"#;
+        r#"{ "name": "reentrant", "storage": ["memory"], "schema": { "tables": [] }, "sync": { "url": "http://127.0.0.1:9/sync/v1" }, "online": false }"#;
     let emit: Function = listener.as_ref().unchecked_ref::<Function>().clone();
     let opened = Database::open(JSON::parse(options).unwrap(), emit).await.unwrap();
     *database.borrow_mut() = Some(opened);

@@ -6,6 +6,7 @@ use seaworthy_protocol::Value;
 use seaworthy_wasm::Database;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 
 const SCHEMA: &str = r#"{ "version": 1, "tables": [
     { "name": "todos", "primary_key": ["id"], "columns": [ { "name": "id", "type": "TEXT" }, { "name": "title", "type": "TEXT", "unique": true } ] },
@@ -20,20 +21,27 @@ pub struct Page {
 }
 
 impl Page {
-    /// Opens a database that never synchronises.
+    /// Opens a database that never synchronises, in one tier.
     pub async fn open(name: &str, storage: &str) -> Self {
-        Self::open_with(&format!(r#"{{ "name": "{name}", "storage": "{storage}", "schema": {SCHEMA}, "sync": null, "online": false }}"#)).await.unwrap()
+        Self::open_in(name, &[storage]).await
+    }
+
+    /// Opens it in the first tier that works, unless it is in another one.
+    pub async fn open_in(name: &str, storage: &[&str]) -> Self {
+        let storage = format!("{storage:?}");
+        Self::open_with(&format!(r#"{{ "name": "{name}", "storage": {storage}, "schema": {SCHEMA}, "sync": null, "online": false }}"#)).await.unwrap()
     }
 
     /// Opens a database in files, whose commits are as durable as is said.
     pub async fn open_durable(name: &str, durability: &str) -> Self {
-        let options = format!(r#"{{ "name": "{name}", "storage": "opfs", "durability": "{durability}", "schema": {SCHEMA}, "sync": null, "online": false }}"#);
+        let options =
+            format!(r#"{{ "name": "{name}", "storage": ["opfs"], "durability": "{durability}", "schema": {SCHEMA}, "sync": null, "online": false }}"#);
         Self::open_with(&options).await.unwrap()
     }
 
     /// Opens a database that synchronises with an URL.
     pub async fn open_online(name: &str, url: &str) -> Self {
-        let options = format!(r#"{{ "name": "{name}", "storage": "memory", "schema": {SCHEMA}, "sync": {{ "url": "{url}" }}, "online": true }}"#);
+        let options = format!(r#"{{ "name": "{name}", "storage": ["memory"], "schema": {SCHEMA}, "sync": {{ "url": "{url}" }}, "online": true }}"#);
         Self::open_with(&options).await.unwrap()
     }
 
@@ -47,6 +55,20 @@ impl Page {
         let emit: Function = listener.as_ref().unchecked_ref::<Function>().clone();
         let database = Database::open(JSON::parse(options).unwrap(), emit).await?;
         Ok(Self { database, events, _listener: listener })
+    }
+
+    /// Opens the database of a user.
+    pub async fn open_as(name: &str, storage: &str, subject: &str) -> Self {
+        let user = format!(r#"{{ "issuer": "test", "subject": "{subject}" }}"#);
+        Self::open_with(&format!(r#"{{ "name": "{name}", "storage": ["{storage}"], "schema": {SCHEMA}, "sync": null, "user": {user} }}"#)).await.unwrap()
+    }
+
+    /// Waits until what was written is stored.
+    pub async fn settle(&self) -> Result<(), JsValue> {
+        match self.database.settle() {
+            Some(promise) => JsFuture::from(promise).await.map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Writes, and gives the receipt.
