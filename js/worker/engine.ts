@@ -30,7 +30,8 @@ export interface Engine {
   commit(request: string, policy?: Policy): ReceiptMessage;
   rollback(): void;
   acknowledge(requests: readonly string[]): undefined;
-  keep_pages(pages: readonly string[]): undefined;
+  answered_pages(): readonly string[];
+  forget_pages(pages: readonly string[]): undefined;
   live_open(id: number, call: Uint8Array): Uint8Array;
   live_close(id: number): undefined;
   token(token: string | null): undefined;

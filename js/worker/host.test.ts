@@ -43,7 +43,8 @@ async function setUp(change: Partial<Engine> = {}, options = OPTIONS) {
     commit: (request) => noted(`commit ${request}`, RECEIPT),
     rollback: () => note('rollback'),
     acknowledge: (requests) => (requests.length > 0 ? note(`acknowledge ${requests}`) : undefined),
-    keep_pages: (pages) => note(`keep ${pages}`),
+    answered_pages: () => ['x', 'y'],
+    forget_pages: (pages) => note(`forget ${pages}`),
     live_open: (id) => noted(`live ${id}`, new Uint8Array([4])),
     live_close: (id) => note(`unlive ${id}`),
     token: () => note('token'),
@@ -282,12 +283,14 @@ test('while a page has a transaction open the others wait, until it ends or the 
   const waiting = other.ask({ op: 'read', call: CALL });
   const read = ask({ op: 'read', call: CALL });
   assert.equal(answerTo(read), undefined);
-  host.sweep(['x']);
+  await host.sweep(async (pages) => pages);
   host.detach(other.client);
   assert.deepEqual(log, ['begin', 'rollback', 'read']);
   assert.deepEqual([failed(answerTo(read)), other.answerTo(waiting)], ['ok', undefined]);
-  host.sweep(['x', 'y']);
-  assert.equal(log.at(-1), 'keep x,y');
+  await host.sweep(async () => []);
+  assert.equal(log.at(-1), 'read');
+  await host.sweep(async (pages) => pages.slice(1));
+  assert.equal(log.at(-1), 'forget y');
 });
 
 test('one page that can be seen is asked for a token, and all when it does not answer', async () => {

@@ -102,9 +102,17 @@ export class Host {
     else this.#broadcast({ type: 'error', error: toWire(error) });
   }
 
-  /** Drops what is kept for pages that are gone. */
-  sweep(alive: readonly string[]): void {
-    if (this.#state === 'open' && !this.#calls.isBusy) this.#guard(null, null, () => this.#engine?.keep_pages(alive));
+  /** Drops the answers that are kept for pages that are gone, which `areGone` finds out. */
+  async sweep(areGone: (pages: readonly string[]) => Promise<readonly string[]>): Promise<void> {
+    const engine = this.#idle();
+    const pages = engine?.answered_pages() ?? [];
+    const gone = pages.length > 0 ? await areGone(pages) : [];
+    if (gone.length > 0 && this.#idle() === engine) engine?.forget_pages(gone);
+  }
+
+  /** The engine, while nothing is open that a look at it would get into. */
+  #idle(): Engine | null {
+    return this.#state === 'open' && !this.#calls.isBusy ? this.#engine : null;
   }
 
   /** Closes the database, when what runs is finished, for another worker to own. */

@@ -105,8 +105,12 @@ export function clientLock(client: string): string {
 
 const PAGE_LOCK = 'seaworthy:page:';
 
-/** The pages that live: each holds a lock to its end. */
-export async function livingPages(locks: LockManager): Promise<string[]> {
-  const { held = [], pending = [] } = await locks.query();
-  return [...held, ...pending].flatMap(({ name }) => (name?.startsWith(PAGE_LOCK) ? [name.slice(PAGE_LOCK.length)] : []));
+/**
+ * Those of these pages that are gone: each holds a lock to its end. Only the locks of these are asked for, since a page that a
+ * browser keeps for the way back, and whose lock somebody asks about, is kept no longer.
+ */
+export async function pagesGone(locks: LockManager, pages: readonly string[]): Promise<string[]> {
+  const isGone = (page: string): Promise<boolean> => locks.request(`${PAGE_LOCK}${page}`, { ifAvailable: true }, (lock) => lock !== null);
+  const gone = await Promise.all(pages.map(isGone));
+  return pages.filter((_, nth) => gone[nth]);
 }

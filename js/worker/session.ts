@@ -6,7 +6,7 @@ import type { EngineModule } from './engine.js';
 import { isTrap, messageOf, toWire } from './failure.js';
 import { Followers } from './followers.js';
 import { Host } from './host.js';
-import { clientLock, databaseTopic, hold, livingPages, NoLocks, OwnerLock } from './locks.js';
+import { clientLock, databaseTopic, hold, NoLocks, OwnerLock, pagesGone } from './locks.js';
 import { unreadable } from './pending.js';
 import { outdatedSchema } from './release.js';
 
@@ -281,7 +281,8 @@ export class Session {
 
   /** Drops the answers that are kept for pages that are gone. */
   async #sweep(): Promise<void> {
-    if (this.#locks) this.#host?.sweep(await livingPages(this.#locks));
+    const locks = this.#locks;
+    if (locks) await this.#host?.sweep((pages) => pagesGone(locks, pages));
   }
 
   /** The page is seen, or is hidden. */

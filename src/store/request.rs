@@ -5,6 +5,7 @@ use crate::StoreError;
 use rusqlite::{Connection, OptionalExtension, params};
 use seaworthy_protocol::{Sequence, TransactionId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Answers beyond this many bytes are kept without their rows.
 const KEPT_BUFFER_BYTES: usize = 1024 * 1024;
@@ -44,12 +45,26 @@ pub(crate) fn forget(conn: &Connection, requests: &[String]) -> Result<(), Store
     Ok(())
 }
 
-/// The requests of pages other than these: the id of a request is its page's, a dot and a number.
-pub(crate) fn of_other_pages(conn: &Connection, pages: &[String]) -> Result<Vec<String>, StoreError> {
+/// The pages to whose requests answers are kept: the id of a request is its page's, a dot and a number.
+pub(crate) fn pages(conn: &Connection) -> Result<BTreeSet<String>, StoreError> {
+    Ok(requests(conn)?.iter().map(|request| page_of(request).to_owned()).collect())
+}
+
+/// The requests of these pages.
+pub(crate) fn of_pages(conn: &Connection, pages: &[String]) -> Result<Vec<String>, StoreError> {
+    let mut requests = requests(conn)?;
+    requests.retain(|request| pages.iter().any(|page| page == page_of(request)));
+    Ok(requests)
+}
+
+fn requests(conn: &Connection) -> Result<Vec<String>, StoreError> {
     let mut statement = conn.prepare_cached("SELECT request FROM seaworthy_requests")?;
-    let requests = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
-    let is_kept = |request: &str| request.split_once('.').is_some_and(|(page, _)| pages.iter().any(|kept| kept == page));
-    Ok(requests.into_iter().filter(|request| !is_kept(request)).collect())
+    let requests = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(requests)
+}
+
+fn page_of(request: &str) -> &str {
+    request.split_once('.').map_or(request, |(page, _)| page)
 }
 
 fn parse(text: &str) -> Result<Receipt, StoreError> {

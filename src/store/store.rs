@@ -94,9 +94,14 @@ impl Store {
         self.acknowledged.extend_from_slice(requests);
     }
 
-    /// Forgets the answers to all pages but these. They go with the next write.
-    pub fn keep_pages(&mut self, pages: &[String]) -> Result<(), StoreError> {
-        let gone = request::of_other_pages(&self.conn, pages)?;
+    /// The pages for which answers are kept.
+    pub fn answered_pages(&self) -> Result<BTreeSet<String>, StoreError> {
+        request::pages(&self.conn)
+    }
+
+    /// Forgets the answers for pages that are gone. They go with the next write.
+    pub fn forget_pages(&mut self, pages: &[String]) -> Result<(), StoreError> {
+        let gone = request::of_pages(&self.conn, pages)?;
         self.acknowledged.extend(gone);
         Ok(())
     }

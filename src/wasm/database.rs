@@ -128,9 +128,14 @@ impl Database {
         })?)
     }
 
-    /// Forgets the answers to all pages but these, which live.
-    pub fn keep_pages(&self, pages: Vec<String>) -> Result<(), JsValue> {
-        Ok(self.driver.with_store(|store| store.keep_pages(&pages))?)
+    /// The pages for which answers are kept.
+    pub fn answered_pages(&self) -> Result<Vec<String>, JsValue> {
+        Ok(self.driver.with_store(|store| store.answered_pages())?.into_iter().collect())
+    }
+
+    /// Forgets the answers for pages that are gone.
+    pub fn forget_pages(&self, pages: Vec<String>) -> Result<(), JsValue> {
+        Ok(self.driver.with_store(|store| store.forget_pages(&pages))?)
     }
 
     /// Begins to watch a query, and gives its first result; later ones come as events.

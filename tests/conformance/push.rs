@@ -26,7 +26,8 @@ fn answers_to_pages_that_are_gone_are_dropped_with_the_next_write() {
         let stamp = f.stamp();
         f.store.write(request, stamp, &Call::batch([format!("INSERT INTO lists VALUES ('{request}', 'Home')")])).unwrap();
     }
-    f.store.keep_pages(&["alive".to_owned()]).unwrap();
+    assert!(f.store.answered_pages().unwrap().iter().eq(["alive", "gone"]));
+    f.store.forget_pages(&["gone".to_owned()]).unwrap();
     f.exec(&["UPDATE lists SET name = 'x'"]);
     let stamp = f.stamp();
     let mut kept = |request: &str| f.store.write(request, stamp, &Call::batch([] as [&str; 0])).unwrap().repeated;
