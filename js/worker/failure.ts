@@ -1,4 +1,6 @@
 import type { WireError } from '../errors.js';
+import type { OpenRequest } from '../messages.js';
+import type { Engine } from './engine.js';
 
 /** A failure that this worker itself finds. */
 export class Failure extends Error implements WireError {
@@ -18,6 +20,25 @@ export class Failure extends Error implements WireError {
 export function pendingWrites(pending: number): Failure {
   const what = pending === 1 ? 'One write is' : `${pending} writes are`;
   return new Failure('PendingWrites', `${what} not sent yet and would be lost. Wait until status.pending is 0, or say { discardPending: true }.`, { pending });
+}
+
+/** Why nothing may be deleted without a word about what is pending. */
+export function undeletable(engine: Engine | null, { sync }: Pick<OpenRequest, 'sync'>): Failure | null {
+  if (!engine) return unreadable();
+  const { pending: here, user } = engine.status();
+  const pending = here + engine.pending_elsewhere();
+  // Without a server and a user nothing waits for either.
+  return pending > 0 && (sync || user) ? pendingWrites(pending) : null;
+}
+
+/** Nobody can tell what would be lost. */
+export function unreadable(): Failure {
+  return new Failure('PendingWrites', 'What is pending here cannot be read. Delete the database with { discardPending: true }.');
+}
+
+/** There is no database any more. */
+export function closed(): Failure {
+  return new Failure('Closed', 'The database was closed.');
 }
 
 /** Whether the wasm instance died: whatever it is asked next would be undefined behaviour. */

@@ -1,5 +1,6 @@
 import { type Downward, type Link, RELEASE, type Upward } from './channel.js';
-import type { Client, Host } from './host.js';
+import type { Client } from './client.js';
+import type { Host } from './host.js';
 import { clientLock, gone } from './locks.js';
 
 /** The workers of other tabs that the owner of a database serves, each over a link. */

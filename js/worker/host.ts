@@ -1,20 +1,13 @@
 import type { WireError } from '../errors.js';
-import type { Answers, EngineEvent, Op, OpenRequest, Request, RequestOf, WorkerMessage } from '../messages.js';
+import type { Answers, EngineEvent, Op, OpenRequest, Request, RequestOf, StatusMessage, WorkerMessage } from '../messages.js';
 import type { SchemaDefinition } from '../schema.js';
 import { Calls } from './calls.js';
-import type { Engine, EngineModule, EngineOptions } from './engine.js';
-import { Failure, isTrap, messageOf, pendingWrites, toWire } from './failure.js';
+import type { Client } from './client.js';
+import { type Engine, type EngineModule, type EngineOptions, engineOptions } from './engine.js';
+import { closed, Failure, isTrap, messageOf, pendingWrites, toWire, undeletable } from './failure.js';
+import { type FileRequest, Import } from './import.js';
 import { compareSchemas, outdatedSchema } from './release.js';
-
-/** A page that is served, over this worker or over a link. */
-export interface Client {
-  /** Names its worker. */
-  readonly id: string;
-  /** Whether a person can see it. */
-  visible: boolean;
-  /** Sends a message to the page. */
-  send(message: WorkerMessage): void;
-}
+import { behindMessages, type Later, WriteGroup, writeTogether } from './write-group.js';
 
 /** What a host says to the worker that it runs in. */
 export interface HostListener {
@@ -43,6 +36,9 @@ export class Host {
   readonly #options: OpenRequest;
   readonly #clients = new Map<string, Client>();
   readonly #calls: Calls;
+  readonly #writes: WriteGroup;
+  readonly #import = new Import();
+  readonly #emit = (event: EngineEvent): void => this.#emitted(event);
   readonly #queue: { readonly client: Client; readonly request: Exclude<Request, { op: 'open' }> }[] = [];
   /** Pages that come while the user is switched. */
   readonly #arriving: { readonly client: Client; readonly request: RequestOf<'open'> & { readonly id: number } }[] = [];
@@ -56,12 +52,16 @@ export class Host {
   #yielding = false;
   #token: ReturnType<typeof setTimeout> | undefined;
 
-  private constructor(module: EngineModule, options: OpenRequest, network: boolean, listener: HostListener) {
+  private constructor(module: EngineModule, options: OpenRequest, network: boolean, listener: HostListener, later: Later) {
     this.#module = module;
     this.#options = options;
     this.#network = network;
     this.#wanted = options.online;
     this.#listener = listener;
+    this.#writes = new WriteGroup((writes) => {
+      const alone = writes.length === 1 ? writes[0] : undefined;
+      this.#guard(alone?.client ?? null, alone?.request.id ?? null, () => this.#engine && writeTogether(this.#engine, writes));
+    }, later);
     const limits = { idleMs: options.transactionIdleMs, totalMs: options.transactionTotalMs };
     this.#calls = new Calls(limits, {
       timedOut: (work) => {
@@ -73,9 +73,10 @@ export class Host {
   }
 
   /** Opens the database. The caller holds its lock. */
-  static async open(module: EngineModule, options: OpenRequest, network: boolean, listener: HostListener): Promise<Host> {
-    const host = new Host(module, options, network, listener);
+  static async open(module: EngineModule, options: OpenRequest, network: boolean, listener: HostListener, later = behindMessages()): Promise<Host> {
+    const host = new Host(module, options, network, listener, later);
     host.#engine = await host.#openEngine();
+    if (options.storage === 'opfs') host.#import.tidyLater(module, options.name);
     return host;
   }
 
@@ -83,6 +84,7 @@ export class Host {
   receive(client: Client, request: Request): void {
     if (request.op === 'open') this.#admit(client, request);
     else if (this.#clients.get(client.id) !== client) return;
+    else if (this.#mayRun(request) && request.op === 'write' && this.#engine) this.#writes.add({ client, request });
     else if (this.#mayRun(request)) this.#run(client, request);
     else this.#queue.push({ client, request });
   }
@@ -122,7 +124,9 @@ export class Host {
   /** Closes the database at once. */
   close(): void {
     clearTimeout(this.#token);
-    this.#calls.stop();
+    this.#writes.drop();
+    this.#calls.close();
+    this.#import.release();
     this.#state = 'closed';
     const engine = this.#engine;
     this.#engine = null;
@@ -130,9 +134,11 @@ export class Host {
   }
 
   #openEngine(next: Pick<EngineOptions, 'user' | 'left_pending'> = {}): Promise<Engine> {
-    const { name, storage, durability, schema, sync } = this.#options;
-    const emit = (event: EngineEvent): void => this.#emitted(event);
-    return this.#module.Database.open({ name, storage, durability, schema, sync, online: this.#wanted && this.#network, ...next }, emit);
+    return this.#module.Database.open({ ...this.#engineOptions(), ...next }, this.#emit);
+  }
+
+  #engineOptions(): EngineOptions {
+    return engineOptions(this.#options, this.#wanted && this.#network);
   }
 
   #admit(client: Client, request: RequestOf<'open'> & { readonly id: number }): void {
@@ -189,7 +195,9 @@ export class Host {
     this.#listener.yielded();
   }
 
+  /** What waited in the queue runs alone, so that a request that kills worker after worker is found. */
   #run(client: Client, request: Exclude<Request, { op: 'open' }>): void {
+    this.#writes.flush();
     switch (request.op) {
       case 'close':
         return;
@@ -198,6 +206,11 @@ export class Host {
         return;
       case 'switch':
         void this.#switch(client, request);
+        return;
+      case 'import-write':
+      case 'import-drop':
+      case 'import-end':
+        void this.#takeFile(client, request);
         return;
       default:
         this.#guard(client, request.id, () => {
@@ -227,6 +240,7 @@ export class Host {
   }
 
   #forget(client: Client): void {
+    this.#writes.drop(client);
     for (let at = this.#queue.length - 1; at >= 0; at--) if (this.#queue[at]?.client === client) this.#queue.splice(at, 1);
     const engine = this.#engine;
     if (engine) this.#guard(null, null, () => this.#calls.forget(engine, client.id));
@@ -245,25 +259,68 @@ export class Host {
       // What nobody wrote has no user to wait for, and memory no place to wait in.
       const kept = owner !== null && storage !== 'memory';
       if (!kept && pending > 0 && !discardPending) throw pendingWrites(pending);
-      this.#state = 'switching';
-      this.#leave(client);
-      engine.close();
-      this.#engine = null;
-      if (owner === null && storage !== 'memory') await this.#module.Database.remove(name);
-      this.#engine = await this.#openEngine({ user, left_pending: kept ? pending : 0 });
-      this.#state = 'open';
-      this.#answer(client, id, { switched: true, status: this.#engine.status() });
+      const opened = await this.#reopen(client, async () => {
+        if (owner === null && storage !== 'memory') await this.#module.Database.remove(name);
+        return this.#openEngine({ user, left_pending: kept ? pending : 0 });
+      });
+      this.#answer(client, id, { switched: true, status: opened });
     } catch (error) {
       if (isTrap(error)) return this.#crash(client, id, error);
-      const failure = toWire(error);
-      if (this.#state === 'switching') {
-        this.#state = 'failed';
-        this.#failure = failure;
-      }
-      client.send({ type: 'failed', id, error: failure });
+      client.send({ type: 'failed', id, error: toWire(error) });
     }
-    for (const { client: other, request } of this.#arriving.splice(0)) this.#admit(other, request);
+    this.#goOn();
+  }
+
+  /** Closes the database and opens one in its place; everything else waits. */
+  async #reopen(client: Client, open: () => Promise<Engine>): Promise<StatusMessage> {
+    this.#state = 'switching';
+    this.#leave(client);
+    await this.#import.drop();
+    this.#calls.close();
+    this.#engine?.close();
+    this.#engine = null;
+    try {
+      this.#engine = await open();
+      this.#state = 'open';
+      return this.#engine.status();
+    } catch (error) {
+      this.#state = 'failed';
+      this.#failure = toWire(error);
+      throw error;
+    }
+  }
+
+  #goOn(): void {
+    for (const { client, request } of this.#arriving.splice(0)) this.#admit(client, request);
     this.#drain();
+  }
+
+  async #takeFile(client: Client, request: FileRequest & { readonly id: number }): Promise<void> {
+    try {
+      const engine = this.#engine;
+      if (!engine) throw this.#failure ?? closed();
+      const isWhole = request.op === 'import-end';
+      const answer = isWhole ? await this.#replace(engine, client, request) : await this.#import.take(this.#module, this.#engineOptions(), request);
+      this.#answer(client, request.id, answer);
+    } catch (error) {
+      if (isTrap(error)) return this.#crash(client, request.id, error);
+      client.send({ type: 'failed', id: request.id, error: toWire(error) });
+    }
+    this.#goOn();
+  }
+
+  /** Puts a file that has come in the place of the database. If that fails the former one is open again. */
+  async #replace(engine: Engine, client: Client, request: RequestOf<'import-end'>): Promise<StatusMessage> {
+    if (engine.was_imported(request.import)) return engine.status();
+    const { pending, user } = engine.status();
+    if (pending > 0 && (this.#options.sync || user) && !request.discardPending) throw pendingWrites(pending);
+    const file = await this.#import.ready(this.#module, this.#engineOptions(), engine, request.import);
+    try {
+      return await this.#reopen(client, () => file.open(this.#engineOptions(), this.#emit));
+    } catch (error) {
+      if (!isTrap(error)) await this.#reopen(client, () => this.#openEngine());
+      throw error;
+    }
   }
 
   /** What other pages asked for, or are asking for now, was meant for the former user: they open anew. */
@@ -277,25 +334,16 @@ export class Host {
   }
 
   async #delete(client: Client, request: RequestOf<'delete'> & { readonly id: number }): Promise<void> {
-    const failure = request.discardPending ? null : this.#undeletable();
+    const failure = request.discardPending ? null : undeletable(this.#engine, this.#options);
     if (failure) return client.send({ type: 'failed', id: request.id, error: toWire(failure) });
     try {
+      await this.#import.drop();
       this.close();
       await this.#module.Database.remove(this.#options.name);
       await this.#listener.deleted(client, () => this.#answer(client, request.id, null));
     } catch (error) {
       client.send({ type: 'failed', id: request.id, error: toWire(error) });
     }
-  }
-
-  /** Why nothing may be deleted without a word about what is pending. */
-  #undeletable(): Failure | null {
-    if (!this.#engine) return unreadable();
-    const { pending: here, user } = this.#engine.status();
-    const pending = here + this.#engine.pending_elsewhere();
-    // Without a server and a user nothing waits for either.
-    const waits = pending > 0 && (this.#options.sync || user);
-    return waits ? pendingWrites(pending) : null;
   }
 
   #emitted(event: EngineEvent): void {
@@ -348,13 +396,4 @@ export class Host {
   #answer(client: Client, id: number, answer: Answers[Op]): void {
     client.send({ type: 'ok', id, answer });
   }
-}
-
-function closed(): Failure {
-  return new Failure('Closed', 'The database was closed.');
-}
-
-/** Nobody can tell what would be lost. */
-export function unreadable(): Failure {
-  return new Failure('PendingWrites', 'What is pending here cannot be read. Delete the database with { discardPending: true }.');
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, before, mock, test } from 'node:test';
+import { noImports } from '../../tests/unit/fake-imports.js';
 import { FakeLocks } from '../../tests/unit/fake-locks.js';
 import { STATUS } from '../../tests/unit/fake-worker.js';
 import type { OpenRequest, Request, RequestBody, WorkerMessage } from '../messages.js';
@@ -43,7 +44,7 @@ function browser() {
   const tab = (name: string, open: (options: EngineOptions) => Promise<Engine> = async () => engine(name)) => {
     const posted: WorkerMessage[] = [];
     const removed: string[] = [];
-    const module = { Database: { open, remove: async (gone: string) => void removed.push(gone) } };
+    const module = { Database: { open, remove: async (gone: string) => void removed.push(gone) }, Import: noImports };
     const session = new Session(
       (message) => posted.push(message),
       async () => module,
@@ -205,7 +206,7 @@ test('a trap in the owner’s tab names the request, and blames the tab that ask
 
 test('memory is nobody else’s and needs no lock, files do', async () => {
   const posted: WorkerMessage[] = [];
-  const load = async () => ({ Database: { open: async () => engine('alone'), remove: async () => {} } });
+  const load = async () => ({ Database: { open: async () => engine('alone'), remove: async () => {} }, Import: noImports });
   const session = new Session((message) => posted.push(message), load, undefined);
   session.receive({ op: 'open', options: { name: 'x', storage: 'memory', schema: SCHEMA, sync: null, online: true } as unknown as OpenRequest, id: 1 });
   await until('the answer', () => posted.some(({ type }) => type === 'ok'));

@@ -1,10 +1,11 @@
 import type { OpenRequest, PageMessage, Request, RequestOf, WorkerMessage } from '../messages.js';
 import { uuid } from '../uuid.js';
 import { Channel, type Downward, type Link, type Upward } from './channel.js';
+import type { Client } from './client.js';
 import type { EngineModule } from './engine.js';
-import { Failure, isTrap, messageOf, toWire } from './failure.js';
+import { Failure, isTrap, messageOf, toWire, unreadable } from './failure.js';
 import { Followers } from './followers.js';
-import { type Client, Host, unreadable } from './host.js';
+import { Host } from './host.js';
 import { clientLock, databaseTopic, hold, livingPages, OwnerLock } from './locks.js';
 import { outdatedSchema } from './release.js';
 

@@ -10,8 +10,10 @@ mod clock;
 mod database;
 mod driver;
 mod event;
+mod export;
 mod failure;
 mod fetch;
+mod import;
 mod opfs;
 mod options;
 mod panic;
@@ -20,3 +22,4 @@ mod socket;
 mod vfs;
 
 pub use database::Database;
+pub use import::Import;

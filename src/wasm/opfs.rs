@@ -10,10 +10,11 @@ use crate::options::Durability;
 use crate::vfs::{DATABASE, Handle, LOG, Vfs};
 use futures_util::future::join;
 use gloo_timers::future::TimeoutFuture;
-use js_sys::IteratorNext;
+use js_sys::{IteratorNext, Promise};
 use rusqlite::{Connection, OpenFlags};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions, FileSystemGetFileOptions, FileSystemRemoveOptions};
@@ -39,30 +40,33 @@ pub(crate) struct Files {
 impl Files {
     /// Takes the files of `name`, or of a further user at `place`, making them if need be.
     pub(crate) async fn open(name: &str, place: &str) -> Result<Self, Failure> {
-        if !scope()?.is_secure_context() {
-            return Err(Failure::new("InsecureContext", "the browser offers no storage to plain HTTP: use https or localhost, or open with storage: 'memory'"));
-        }
-        let mut encoded = directory(name)?;
-        if !place.is_empty() {
-            encoded = format!("{encoded}{BESIDE}{place}");
-        }
-        if !has_handles() {
-            let what = "this browser has no OPFS access handles in a worker: use a newer one, or open with storage: 'memory'";
-            return Err(Failure::new("StorageUnavailable", what));
-        }
-        let failed = |error: JsValue| Failure::storage("opening the database's files", &error);
-        let folder = make_directory(&encoded).await.map_err(failed)?;
+        let folder = folder(name, place).await?;
+        Self::take(&folder, [DATABASE, LOG]).await
+    }
+
+    /// Takes a database and its log in a folder, making them if need be.
+    pub(crate) async fn take(folder: &FileSystemDirectoryHandle, names: [&str; 2]) -> Result<Self, Failure> {
         let patience = Patience::new();
         let handles = loop {
-            match take(&folder).await {
+            match take(folder, names).await {
                 Ok(handles) => break handles,
                 Err(error) if is_in_use(&describe(&error).0) && !patience.is_over() => TimeoutFuture::new(RETRY_EVERY_MS).await,
-                Err(error) => return Err(failed(error)),
+                Err(error) => return Err(unopened(error)),
             }
         };
-        let name = format!("opfs-{}-{encoded}", OPENED.fetch_add(1, Ordering::Relaxed));
+        let name = format!("opfs-{}-{}", OPENED.fetch_add(1, Ordering::Relaxed), folder.name());
         let vfs = Vfs::register(&name, handles[0].clone(), handles[1].clone())?;
         Ok(Self { handles, vfs, name })
+    }
+
+    /// The database's file.
+    pub(crate) fn database(&self) -> &Rc<Handle> {
+        &self.handles[0]
+    }
+
+    /// The log's file.
+    pub(crate) fn log(&self) -> &Rc<Handle> {
+        &self.handles[1]
     }
 
     /// Opens SQLite on them: write-ahead log without shared memory, which needs the exclusive lock first.
@@ -92,9 +96,25 @@ fn has_handles() -> bool {
     prototype.and_then(|prototype| js_sys::Reflect::has(&prototype, &"createSyncAccessHandle".into())).unwrap_or(false)
 }
 
+/// The folder of `name`, or of a further user at `place`, made if need be.
+pub(crate) async fn folder(name: &str, place: &str) -> Result<FileSystemDirectoryHandle, Failure> {
+    if !scope()?.is_secure_context() {
+        return Err(Failure::new("InsecureContext", "the browser offers no storage to plain HTTP: use https or localhost, or open with storage: 'memory'"));
+    }
+    if !has_handles() {
+        let what = "this browser has no OPFS access handles in a worker: use a newer one, or open with storage: 'memory'";
+        return Err(Failure::new("StorageUnavailable", what));
+    }
+    make_directory(&beside(name, place)?).await.map_err(unopened)
+}
+
+fn unopened(error: JsValue) -> Failure {
+    Failure::storage("opening the database's files", &error)
+}
+
 /// Both handles, or neither.
-async fn take(folder: &FileSystemDirectoryHandle) -> Result<[Rc<Handle>; 2], JsValue> {
-    match join(open_file(folder, DATABASE), open_file(folder, LOG)).await {
+async fn take(folder: &FileSystemDirectoryHandle, [database, log]: [&str; 2]) -> Result<[Rc<Handle>; 2], JsValue> {
+    match join(open_file(folder, database), open_file(folder, log)).await {
         (Ok(database), Ok(log)) => Ok([Rc::new(database), Rc::new(log)]),
         (Err(error), other) | (other, Err(error)) => {
             if let Ok(handle) = other {
@@ -106,10 +126,49 @@ async fn take(folder: &FileSystemDirectoryHandle) -> Result<[Rc<Handle>; 2], JsV
 }
 
 async fn open_file(folder: &FileSystemDirectoryHandle, name: &str) -> Result<Handle, JsValue> {
+    let file = file(folder, name).await?;
+    Ok(Handle::new(JsFuture::from(file.create_sync_access_handle()).await?.unchecked_into()))
+}
+
+async fn file(folder: &FileSystemDirectoryHandle, name: &str) -> Result<FileSystemFileHandle, JsValue> {
     let options = FileSystemGetFileOptions::new();
     options.set_create(true);
-    let file: FileSystemFileHandle = JsFuture::from(folder.get_file_handle_with_options(name, &options)).await?.unchecked_into();
-    Ok(Handle::new(JsFuture::from(file.create_sync_access_handle()).await?.unchecked_into()))
+    Ok(JsFuture::from(folder.get_file_handle_with_options(name, &options)).await?.unchecked_into())
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// What every browser's handle of a file can, and the bindings leave out.
+    #[wasm_bindgen(extends = FileSystemFileHandle)]
+    type Movable;
+
+    #[wasm_bindgen(method, catch, js_name = "move")]
+    fn move_to(this: &Movable, folder: &FileSystemDirectoryHandle, name: &str) -> Result<Promise, JsValue>;
+}
+
+/// Puts a file in the place of another database's, in one step. Nobody may have either open.
+pub(crate) async fn replace_database(from: &FileSystemDirectoryHandle, name: &str, to: &FileSystemDirectoryHandle) -> Result<(), Failure> {
+    let failed = |error: JsValue| Failure::storage("putting the imported file in place", &error);
+    let file: Movable = file(from, name).await.map_err(failed)?.unchecked_into();
+    let patience = Patience::new();
+    loop {
+        let moved = match file.move_to(to, DATABASE) {
+            Ok(moving) => JsFuture::from(moving).await,
+            Err(error) => Err(error),
+        };
+        match moved {
+            Ok(_) => return Ok(()),
+            Err(error) if is_in_use(&describe(&error).0) && !patience.is_over() => TimeoutFuture::new(RETRY_EVERY_MS).await,
+            Err(error) => return Err(failed(error)),
+        }
+    }
+}
+
+/// Deletes the folder of a further place of `name`. One that does not exist is fine.
+pub(crate) async fn remove_place(name: &str, place: &str) -> Result<(), Failure> {
+    let failed = |error: JsValue| Failure::storage("deleting what is left of an import", &error);
+    let Some(root) = root().await.map_err(failed)? else { return Ok(()) };
+    remove_directory(&root, &beside(name, place)?).await.map_err(failed)
 }
 
 async fn make_directory(encoded: &str) -> Result<FileSystemDirectoryHandle, JsValue> {
@@ -174,6 +233,12 @@ async fn root() -> Result<Option<FileSystemDirectoryHandle>, JsValue> {
         Err(error) if describe(&error).0 == "NotFoundError" => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The name of the directory of a database, or of a further place of its name.
+fn beside(name: &str, place: &str) -> Result<String, Failure> {
+    let first = directory(name)?;
+    Ok(if place.is_empty() { first } else { format!("{first}{BESIDE}{place}") })
 }
 
 /// The name of a database as a name of a directory: percent-encoded, with the dot encoded too.

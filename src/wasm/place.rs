@@ -15,6 +15,8 @@ pub(crate) struct Opened {
     pub store: Store,
     /// `None`: in memory.
     pub files: Option<Files>,
+    /// Whose of its name it is; empty for the first user's.
+    pub place: String,
     /// Writes that are pending in the databases of other users of this name.
     pub pending_elsewhere: u64,
 }
@@ -23,14 +25,14 @@ pub(crate) struct Opened {
 pub(crate) async fn open(options: &Options, clock: &Clock) -> Result<Opened, Failure> {
     let StorageKind::Opfs = options.storage else {
         let conn = Connection::open_in_memory().map_err(StoreError::from)?;
-        return Ok(Opened { store: store_of(conn, options, clock)?, files: None, pending_elsewhere: 0 });
+        return Ok(Opened { store: store_of(conn, options, clock)?, files: None, place: String::new(), pending_elsewhere: 0 });
     };
     let first = Files::open(&options.name, "").await?;
     match find(options, clock, &first).await {
-        Ok((store, None, pending_elsewhere)) => Ok(Opened { store, files: Some(first), pending_elsewhere }),
-        Ok((store, files, pending_elsewhere)) => {
+        Ok((store, None, pending_elsewhere)) => Ok(Opened { store, files: Some(first), place: String::new(), pending_elsewhere }),
+        Ok((store, Some((files, place)), pending_elsewhere)) => {
             first.release()?;
-            Ok(Opened { store, files, pending_elsewhere })
+            Ok(Opened { store, files: Some(files), place, pending_elsewhere })
         }
         Err(failure) => {
             // What went wrong first is what the application must hear.
@@ -41,7 +43,7 @@ pub(crate) async fn open(options: &Options, clock: &Clock) -> Result<Opened, Fai
 }
 
 /// Opens the first user's database, or, with files of its own, another's. The first one is closed then.
-async fn find(options: &Options, clock: &Clock, first: &Files) -> Result<(Store, Option<Files>, u64), Failure> {
+async fn find(options: &Options, clock: &Clock, first: &Files) -> Result<(Store, Option<(Files, String)>, u64), Failure> {
     let conn = first.connect(options.durability).map_err(StoreError::from)?;
     let place = {
         let users = Users::open(&conn)?;
@@ -54,7 +56,7 @@ async fn find(options: &Options, clock: &Clock, first: &Files) -> Result<(Store,
     let files = Files::open(&options.name, &place).await?;
     let opened = files.connect(options.durability).map_err(|error| StoreError::from(error).into()).and_then(|other| store_of(other, options, clock));
     match opened.and_then(|store| Ok((store, enter(&conn, options, &place)?))) {
-        Ok((store, pending_elsewhere)) => Ok((store, Some(files), pending_elsewhere)),
+        Ok((store, pending_elsewhere)) => Ok((store, Some((files, place)), pending_elsewhere)),
         Err(failure) => {
             let _ = files.release();
             Err(failure)

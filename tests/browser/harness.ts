@@ -1,7 +1,7 @@
 // Both browsers behind one small interface: Chromium through playwright-core, Firefox through puppeteer-core (WebDriver BiDi).
 // A profile is what two people at two machines have: storage, locks and service workers of its own.
 
-import { type BrowserContext, chromium, type Page as PlaywrightPage } from 'playwright-core';
+import { type BrowserContext, type CDPSession, chromium, type Page as PlaywrightPage } from 'playwright-core';
 import puppeteer, { type KeyInput, type BrowserContext as PuppeteerContext, type Page as PuppeteerPage } from 'puppeteer-core';
 // @ts-expect-error a plain JavaScript module of the build
 import { chromiumArgs, need } from '../../scripts/browsers.mjs';
@@ -46,6 +46,7 @@ interface Driver {
   press(keys: string): Promise<void>;
   mouse(step: 'move' | 'down' | 'up', x: number, y: number): Promise<void>;
   screenshot(file: string): Promise<unknown>;
+  quota(bytes: number | null): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -116,6 +117,11 @@ export class TestPage {
     return this.driver.screenshot(file);
   }
 
+  /** Lets the page's origin have so many bytes; `null`: as many as the browser gives. Chromium only. */
+  quota(bytes: number | null): Promise<void> {
+    return this.driver.quota(bytes);
+  }
+
   /** Waits until `run` answers something true in the page, and answers it. A failure says what was awaited, and what is seen. */
   async until<R, A = undefined>(what: string, run: (argument: A) => R, argument?: A, patienceMs = PATIENCE_MS): Promise<Awaited<R>> {
     const deadline = Date.now() + patienceMs;
@@ -170,7 +176,14 @@ function chromiumProfile(context: BrowserContext): Profile {
 }
 
 function chromiumDriver(page: PlaywrightPage): Driver {
+  // The quota is given back when the session ends.
+  let session: Promise<CDPSession> | undefined;
   return {
+    quota: async (bytes) => {
+      session ??= page.context().newCDPSession(page);
+      const origin = new URL(page.url()).origin;
+      await (await session).send('Storage.overrideQuotaForOrigin', bytes === null ? { origin } : { origin, quotaSize: bytes });
+    },
     goto: (url) => page.goto(url),
     reload: () => page.reload(),
     evaluate: (run, argument) => page.evaluate(run as never, argument) as never,
@@ -243,6 +256,7 @@ function firefoxDriver(page: PuppeteerPage, front: Front): Driver {
     type: (text) => inFront().then(() => page.keyboard.type(text)),
     press: (keys) => inFront().then(() => pressTogether(page, keys.split('+') as KeyInput[])),
     mouse: (step, x, y) => (step === 'move' ? page.mouse.move(x, y) : page.mouse[step]()),
+    quota: () => Promise.reject(new Error('Firefox has no quota that a test could set.')),
     screenshot: (file) => page.screenshot({ path: file as `${string}.png` }),
     close: () => page.close(),
   };

@@ -86,9 +86,9 @@ globalThis.Worker = class extends Worker {
 function trappingWorker(marker: string): string {
   const module = (source: string): string => URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
   const patch = module(`
-    const { instantiateStreaming } = WebAssembly;
-    WebAssembly.instantiateStreaming = async (...given) => {
-      const { instance, module } = await instantiateStreaming(...given);
+    const { instantiate } = WebAssembly;
+    WebAssembly.instantiate = async (module, imports) => {
+      const instance = await instantiate(module, imports);
       const { memory, database_read } = instance.exports;
       const read = (self, at, length) => {
         const call = new TextDecoder().decode(new Uint8Array(memory.buffer, at, length));
@@ -97,6 +97,36 @@ function trappingWorker(marker: string): string {
       };
       return { instance: { exports: { ...instance.exports, database_read: read } }, module };
     };`);
+  return module(`import ${JSON.stringify(patch)}; import ${JSON.stringify(new URL('/worker.js', location.href).href)};`);
+}
+
+/** What a browser did not write of a database's file, as the worker of `watchingWorker` saw it. */
+const refused: { readonly file: string; readonly bytes: number }[] = [];
+
+/** The worker's script, which tells every write to a file that was not made whole. */
+function watchingWorker(): string {
+  const module = (source: string): string => URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
+  const patch = module(`
+    const told = new BroadcastChannel('refused');
+    const { createSyncAccessHandle } = FileSystemFileHandle.prototype;
+    FileSystemFileHandle.prototype.createSyncAccessHandle = async function (...given) {
+      const handle = await createSyncAccessHandle.apply(this, given);
+      const file = this.name;
+      const { write } = handle;
+      const tell = (bytes) => told.postMessage({ file, bytes });
+      handle.write = (buffer, options) => {
+        try {
+          const written = write.call(handle, buffer, options);
+          if (written !== buffer.byteLength) tell(buffer.byteLength);
+          return written;
+        } catch (error) {
+          tell(buffer.byteLength);
+          throw error;
+        }
+      };
+      return handle;
+    };`);
+  new BroadcastChannel('refused').onmessage = ({ data }) => refused.push(data);
   return module(`import ${JSON.stringify(patch)}; import ${JSON.stringify(new URL('/worker.js', location.href).href)};`);
 }
 
@@ -114,6 +144,8 @@ const api = {
   failure,
   workers,
   trappingWorker,
+  refused,
+  watchingWorker,
   hideAndShow,
   pause: (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)),
 };

@@ -13,7 +13,12 @@ export type Scenario = (title: string, run: (stage: SdkStage) => Promise<void>) 
 
 /** Runs the same scenarios in every browser. */
 export function inEveryBrowser(subject: string, define: (scenario: Scenario, browser: BrowserName) => void): void {
-  for (const name of BROWSERS) {
+  inBrowsers(BROWSERS, subject, define);
+}
+
+/** Runs scenarios in some browsers. */
+export function inBrowsers(browsers: readonly BrowserName[], subject: string, define: (scenario: Scenario, browser: BrowserName) => void): void {
+  for (const name of browsers) {
     describe(`${subject}, in ${name}`, () => {
       let browser: TestBrowser;
       let site: Site;
