@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mock, test } from 'node:test';
+import { afterEach, mock, test } from 'node:test';
 import { FakeWorker, STATUS, settle } from '../tests/unit/fake-worker.js';
 import { Connection, type ConnectionListener } from './connection.js';
 import { Closed, LeaderLost, SchemaMismatch, type SeaworthyError, UserChanged, WorkerFailed } from './errors.js';
@@ -7,6 +7,11 @@ import type { OpenRequest } from './messages.js';
 
 const OPTIONS = { name: 'test', online: true } as OpenRequest;
 const CALL = new Uint8Array([1]);
+
+const connections: Connection[] = [];
+afterEach(() => {
+  for (const connection of connections.splice(0)) connection.stop();
+});
 
 function setUp(helloMs = 5000) {
   const workers: FakeWorker[] = [];
@@ -33,6 +38,7 @@ function setUp(helloMs = 5000) {
     diagnose: () => Promise.resolve(new WorkerFailed('not there', 'not-found')),
   };
   const connection = new Connection(source, OPTIONS, listener);
+  connections.push(connection);
   const opened = connection.open();
   opened.catch(() => {});
   return { connection, opened, heard, failures, worker: (nth = workers.length - 1) => workers[nth] as FakeWorker, count: () => workers.length };
@@ -280,13 +286,15 @@ test('the database is asked for when the page holds the lock that says that it l
     diagnose: () => Promise.reject(),
   };
   const listener = { event: () => {}, owner: () => {}, reopened: () => false, failed: () => {}, deleted: () => {} };
-  const opened = new Connection(source, OPTIONS, listener).open();
+  const connection = new Connection(source, OPTIONS, listener);
+  const opened = connection.open();
   await settle();
   assert.deepEqual(worker.ops(), []);
   alive();
   await settle();
   worker.open();
   await opened;
+  connection.stop();
 });
 
 const EVE = { issuer: 'i', subject: 'eve' };

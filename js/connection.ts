@@ -187,7 +187,7 @@ export class Connection {
    * worker is asked it again, and before anything that is asked meanwhile.
    */
   async alone<O extends Op>(request: RequestOf<O>): Promise<Answers[O]> {
-    if (this.#held) throw new NotAllowed('The user is being switched already. Await the first call.');
+    if (this.#held) throw new NotAllowed('The user is being switched, or a file imported, already. Await the first call.');
     this.flush();
     const held = new Map<number, Waiting>();
     this.#held = held;

@@ -3,6 +3,7 @@ import { encodeCall, type Statement } from './call.js';
 import { Connection, type ConnectionListener, type WorkerSource } from './connection.js';
 import { Emitter } from './emitter.js';
 import { AdoptRequired, AuthRequired, Closed, errorFromWire, SeaworthyError, ServerSide, UserChanged } from './errors.js';
+import { type ImportOptions, type ImportSource, importFile } from './files.js';
 import type { LiveQuery } from './live.js';
 import { LiveSet } from './live-set.js';
 import type { EngineEvent, OpenRequest, ReceiptMessage, RequestOf, StatusMessage, UserMessage } from './messages.js';
@@ -144,6 +145,17 @@ export class Core implements Runner<'database'>, ConnectionListener {
       this.resolvers.check();
     }
     await this.connection.call({ op: 'token', token });
+  }
+
+  /** Puts a file in the place of the database. The worker opens one anew in any case, so what is watched is watched again. */
+  async import(source: ImportSource, options: ImportOptions): Promise<void> {
+    try {
+      this.noteStatus(await importFile(this.connection, source, options));
+    } finally {
+      this.writes.restarted();
+      this.resolvers.left();
+      this.liveQueries.restarted();
+    }
   }
 
   #left(): void {

@@ -3,6 +3,7 @@
 import type { Core, DatabaseEvents } from './core.js';
 import { rowsOf, single } from './core.js';
 import { Closed } from './errors.js';
+import { type ExportOptions, exportFile, type ImportOptions, type ImportSource } from './files.js';
 import type { LiveQuery } from './live.js';
 import type { CallOptions, WriteOptions } from './query.js';
 import { BatchReceipt, type Receipt, type TransactionReceipt } from './receipt.js';
@@ -233,6 +234,28 @@ export class Database<S extends Tables = Tables> implements AsyncDisposable {
    */
   requestPersistence(): Promise<boolean> {
     return this.#core.storage.requestPersistence();
+  }
+
+  /**
+   * This user's database as a plain SQLite file, as it is now, which any SQLite opens. It holds what is not sent yet too. Writes
+   * go on meanwhile, and memory holds a piece at a time, whatever the size.
+   * @example
+   * link.href = URL.createObjectURL(await db.export({ onProgress: ({ done, total }) => show(done, total) }));
+   */
+  async export(options: ExportOptions = {}): Promise<Blob> {
+    return exportFile(this.#core.connection, options);
+  }
+
+  /**
+   * Puts a file in the place of this user's database: what `export` gave, here or on another device, or any SQLite file, whose
+   * tables must fit the schema and may have rows only where they stay on the device. It is checked first, and what fails leaves
+   * everything as it was (`BadFile`, `SchemaMismatch`, `QuotaExceeded`). What is pending in the file is sent; while writes are
+   * pending here, this throws `PendingWrites` unless `discardPending` is said. Import files only from whom you trust.
+   * @example
+   * input.onchange = () => input.files?.[0] && db.import(input.files[0], { onProgress: ({ done, total }) => show(done, total) });
+   */
+  async import(source: ImportSource, options: ImportOptions = {}): Promise<void> {
+    await this.#core.import(source, options);
   }
 
   /**

@@ -252,6 +252,18 @@ export class BadValue extends SeaworthyError {
 }
 
 /**
+ * A file that cannot be imported: it is no SQLite database, is damaged, belongs to another user, or holds rows that no server
+ * would hear of. Nothing was changed.
+ * @example
+ * await db.import(file).catch((error) => { if (error instanceof BadFile) show(error.message); });
+ */
+export class BadFile extends SeaworthyError {
+  constructor(message: string, context?: ErrorContext) {
+    super('BadFile', message, context);
+  }
+}
+
+/**
  * SQL that SQLite does not accept.
  * @example
  * await db.all(query).catch((error) => { if (error instanceof BadSql) highlight(error.message); });
@@ -290,6 +302,7 @@ const CLASSES: Readonly<Record<string, new (message: string, context?: ErrorCont
   Closed,
   IntegerOutOfRange,
   BadValue,
+  BadFile,
   BadSql,
   NotAllowed,
 };

@@ -11,6 +11,7 @@ export type { WorkerFailure } from './errors.js';
 export {
   AdoptRequired,
   AuthRequired,
+  BadFile,
   BadSql,
   BadValue,
   Closed,
@@ -31,6 +32,7 @@ export {
   WorkerFailed,
   WriteRejected,
 } from './errors.js';
+export type { ExportOptions, FileProgress, ImportOptions, ImportSource } from './files.js';
 export type { LiveQuery } from './live.js';
 export type { OpenOptions, SyncOptions } from './open.js';
 export { open } from './open.js';

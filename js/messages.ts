@@ -61,6 +61,15 @@ export type RequestBody =
     }
   | { readonly op: 'discard'; readonly write: string }
   | { readonly op: 'fate'; readonly write: string }
+  /** Begins an export; its pieces are asked for one by one. */
+  | { readonly op: 'export'; readonly export: string }
+  | { readonly op: 'export-read'; readonly export: string; readonly at: number }
+  | { readonly op: 'export-end'; readonly export: string }
+  /** A piece of a file; that at 0 begins an import. */
+  | { readonly op: 'import-write'; readonly import: string; readonly at: number; readonly bytes: Uint8Array }
+  /** The file is whole, and takes the database's place. */
+  | { readonly op: 'import-end'; readonly import: string; readonly discardPending: boolean }
+  | { readonly op: 'import-drop'; readonly import: string }
   | { readonly op: 'close' }
   | { readonly op: 'delete'; readonly discardPending: boolean };
 
@@ -84,6 +93,12 @@ export type Notice =
 
 /** Everything that comes from the page. */
 export type PageMessage = Request | Notice;
+
+/** The wasm module that the page compiled while the worker started; `null` if it could not. */
+export interface ModuleMessage {
+  readonly op: 'module';
+  readonly module: WebAssembly.Module | null;
+}
 
 /** What is known of a committed write at once. */
 export interface ReceiptMessage {
@@ -182,6 +197,12 @@ export interface Answers {
   readonly resolve: ReceiptMessage;
   readonly discard: null;
   readonly fate: FateMessage;
+  readonly export: { readonly size: number };
+  readonly 'export-read': Uint8Array;
+  readonly 'export-end': null;
+  readonly 'import-write': null;
+  readonly 'import-end': StatusMessage;
+  readonly 'import-drop': null;
   readonly close: null;
   readonly delete: null;
 }

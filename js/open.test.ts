@@ -39,6 +39,7 @@ function pretendToBeAPage(secure = true): void {
     Worker: start,
     location: address,
     isSecureContext: secure,
+    fetch: () => Promise.reject(new Error('There is no network here.')),
     document: Object.assign(new EventTarget(), { baseURI: address.href }),
     addEventListener: page.addEventListener.bind(page),
     removeEventListener: page.removeEventListener.bind(page),
@@ -46,7 +47,7 @@ function pretendToBeAPage(secure = true): void {
 }
 
 function stopPretending(): void {
-  for (const name of ['Worker', 'location', 'isSecureContext', 'document', 'addEventListener', 'removeEventListener']) {
+  for (const name of ['Worker', 'fetch', 'location', 'isSecureContext', 'document', 'addEventListener', 'removeEventListener']) {
     Reflect.deleteProperty(globalThis, name);
   }
 }

@@ -7,7 +7,7 @@ import type { OpenRequest } from './messages.js';
 import { pageLives, watchPage } from './page.js';
 import { development } from './rows.js';
 import { definitionOf, type Schema, type Tables } from './schema.js';
-import { connectBroker, diagnose, HELLO_MS, startWorker, watchPolicy } from './startup.js';
+import { connectBroker, diagnose, HELLO_MS, startWithModule, watchPolicy } from './startup.js';
 import { marked, type StorageTier, tiersOf } from './storage.js';
 import type { TokenCallback } from './token.js';
 
@@ -104,12 +104,14 @@ function share(known: Shared, { sync }: OpenOptions<Tables>): Database<Tables> {
 function create<S extends Tables>(options: OpenOptions<S>, definition: string): Database<S> {
   let sync = options.sync;
   const impossible = obstacle(options);
+  const request = openRequest(options);
   const core = new Core(
     workerSource(
       String(options.workerUrl ?? workerAsset()),
-      tiersOf(options.storage).every((tier) => tier === 'memory'),
+      request.wasmUrl,
+      request.storage.every((tier) => tier === 'memory'),
     ),
-    openRequest(options),
+    request,
     options.schema as Schema,
     (demand) => sync?.token(demand) ?? null,
     () => forget(),
@@ -186,7 +188,7 @@ function absolute(url: string): string {
   return typeof document === 'undefined' ? url : new URL(url, document.baseURI).href;
 }
 
-function workerSource(given: string, isAlone: boolean): WorkerSource {
+function workerSource(given: string, wasmUrl: string, isAlone: boolean): WorkerSource {
   const url = absolute(given);
   return {
     alive: isAlone ? null : pageLives(),
@@ -194,7 +196,7 @@ function workerSource(given: string, isAlone: boolean): WorkerSource {
     helloMs: HELLO_MS,
     start: () => {
       watchPolicy();
-      return startWorker(url);
+      return startWithModule(url, wasmUrl);
     },
     diagnose: () => diagnose(url),
   };

@@ -3,8 +3,33 @@ import { WorkerFailed, type WorkerFailure } from './errors.js';
 /** How long a worker may take until it says hello. */
 export const HELLO_MS = 5000;
 
+/**
+ * Compiles the wasm module while the worker starts, and again for none of the page's further workers. Where that fails the
+ * worker is told `null`: it loads the module by itself, and finds out what is wrong.
+ */
+const compiled = new Map<string, Promise<WebAssembly.Module | null>>();
+
+function compile(url: string): Promise<WebAssembly.Module | null> {
+  const known = compiled.get(url);
+  if (known) return known;
+  const compiling = WebAssembly.compileStreaming(fetch(url, { credentials: 'same-origin' })).catch(() => {
+    compiled.delete(url);
+    return null;
+  });
+  compiled.set(url, compiling);
+  return compiling;
+}
+
+/** Starts the worker and gives it the wasm module. */
+export function startWithModule(url: string, wasmUrl: string): Worker {
+  const compiling = compile(wasmUrl);
+  const worker = startWorker(url);
+  void compiling.then((module) => worker.postMessage({ op: 'module', module }));
+  return worker;
+}
+
 /** Starts the worker's script; one from another origin is wrapped in a module of this one, because browsers refuse it bare. */
-export function startWorker(url: string): Worker {
+function startWorker(url: string): Worker {
   const options: WorkerOptions = { type: 'module', name: 'seaworthy' };
   if (new URL(url, location.href).origin === location.origin) return new Worker(url, options);
   const wrapper = URL.createObjectURL(new Blob([`import ${JSON.stringify(url)};`], { type: 'text/javascript' }));

@@ -4,15 +4,15 @@
  * @module
  */
 
-import { buffersIn, type PageMessage, type WorkerMessage } from './messages.js';
+import { buffersIn, type ModuleMessage, type PageMessage, type WorkerMessage } from './messages.js';
 import { Broker } from './worker/broker.js';
-import { loadEngine } from './worker/load.js';
+import { giveModule, loadEngine } from './worker/load.js';
 import { Session } from './worker/session.js';
 
 /** What this file uses of a worker's global scope, which the DOM's types do not have. */
 interface WorkerScope {
   postMessage(message: WorkerMessage, transfer: readonly ArrayBufferLike[]): void;
-  addEventListener(type: 'message', listener: (event: MessageEvent<PageMessage>) => void): void;
+  addEventListener(type: 'message', listener: (event: MessageEvent<PageMessage | ModuleMessage>) => void): void;
   addEventListener(type: 'connect', listener: (event: MessageEvent) => void): void;
   addEventListener(type: 'online' | 'offline', listener: () => void): void;
   addEventListener(type: 'error', listener: (event: ErrorEvent) => void): void;
@@ -33,7 +33,10 @@ function beBroker(): void {
 
 function bePagesWorker(): void {
   const session = new Session((message) => scope.postMessage(message, buffersIn(message)), loadEngine, navigator.locks);
-  scope.addEventListener('message', (event) => session.receive(event.data));
+  scope.addEventListener('message', ({ data }) => {
+    if (data.op === 'module') giveModule(data.module);
+    else session.receive(data);
+  });
   scope.addEventListener('online', () => session.network(true));
   scope.addEventListener('offline', () => session.network(false));
   scope.addEventListener('error', (event) => {

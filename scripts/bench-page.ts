@@ -42,6 +42,14 @@ async function singleWrites(name: string, count: number): Promise<number[]> {
   return times;
 }
 
+/** So many durable writes at once: writes per second. */
+async function writesAtOnce(name: string, count: number): Promise<number> {
+  const db = open({ name, schema: app });
+  await db.ready;
+  const many = rows(count);
+  return timed(() => Promise.all(many.map((row) => db.tables.todos.insert(row))));
+}
+
 /** Rows in one transaction, with capture for synchronisation (`todos`) or without. */
 async function insertMany(name: string, where: 'todos' | 'local_todos', count: number): Promise<number> {
   const table = open({ name, schema: app }).tables[where];
@@ -75,4 +83,4 @@ async function liveQuery(name: string, count: number): Promise<number[]> {
   return times;
 }
 
-Object.assign(globalThis, { bench: { fill, openExisting, singleWrites, insertMany, readAll, liveQuery } });
+Object.assign(globalThis, { bench: { fill, openExisting, singleWrites, writesAtOnce, insertMany, readAll, liveQuery } });

@@ -48,6 +48,7 @@ async function measure(page, url) {
   const plain = await repeat((run) => call('insertMany', `plain ${run}`, 'local_todos', ROWS));
   const captured = await repeat((run) => call('insertMany', `captured ${run}`, 'todos', ROWS));
   const write = median(await call('singleWrites', 'writes', WRITES));
+  const atOnce = await repeat(() => call('writesAtOnce', 'at once', WRITES));
   const live = median(await call('liveQuery', 'live', WRITES));
   await call('fill', 'existing', ROWS);
   const opened = await repeat(async () => {
@@ -61,6 +62,7 @@ async function measure(page, url) {
     [`insert ${many} rows in one transaction, not captured`, plain],
     [`insert ${many} rows in one transaction, captured`, captured],
     ['one durable write, awaited', write],
+    [`${WRITES} durable writes at once`, atOnce],
     ['live query, write to callback', live],
     [`${many} rows to the page`, read],
   ];

@@ -89,7 +89,7 @@ async function packaging() {
 async function browser() {
   await buildOnce();
   say('Building the server');
-  const built = await capture('cargo', ['build', '-p', 'seaworthy-server']);
+  const built = await capture('cargo', ['build', '-p', 'seaworthy-server', '-p', 'seaworthy-tests', '--bin', 'seaworthy-server', '--bin', 'sqlite']);
   if (built.code !== 0) return { passed: 0, failed: 1 };
   return nodeTest(testFiles('tests/browser'));
 }

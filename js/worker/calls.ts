@@ -1,14 +1,15 @@
 import { encodeCall } from '../call.js';
 import type { Answers, Op, ReceiptMessage, Request, RequestOf } from '../messages.js';
 import type { Engine } from './engine.js';
+import { Export } from './export.js';
 import { Failure } from './failure.js';
 import { InteractiveTransaction, type Limits, timedOut } from './transaction.js';
 
 /** A request that the engine itself answers. */
-export type Call = Exclude<Request, { readonly op: 'open' | 'close' | 'delete' | 'switch' }>;
+export type Call = Exclude<Request, { readonly op: 'open' | 'close' | 'delete' | 'switch' | 'import-write' | 'import-end' | 'import-drop' }>;
 
 /** A live query: the client that watches it, and what it calls it. */
-interface Watch {
+export interface Watch {
   readonly client: string;
   readonly live: number;
 }
@@ -27,6 +28,7 @@ export class Calls {
   readonly #listener: CallsListener;
   readonly #expired = new Map<string, Failure>();
   readonly #watches = new Map<number, Watch>();
+  readonly #export = new Export();
   #nextWatch = 1;
   #transaction: InteractiveTransaction | null = null;
 
@@ -89,6 +91,12 @@ export class Calls {
         return nothing(engine.discard(request.write));
       case 'fate':
         return engine.fate(request.write);
+      case 'export':
+        return this.#export.begin(engine, client, request.export);
+      case 'export-read':
+        return this.#export.read(engine, request.export, request.at);
+      case 'export-end':
+        return this.#export.end(engine, request.export);
     }
   }
 
@@ -99,9 +107,16 @@ export class Calls {
       engine.rollback();
     }
     for (const [id, watch] of this.#watches) if (watch.client === client) this.#end(engine, id);
+    this.#export.leave(engine, client);
   }
 
-  /** The engine is closed: the open transaction is gone with it. */
+  /** The engine is closed: the open transaction and the export are gone with it. */
+  close(): void {
+    this.stop();
+    this.#export.forget();
+  }
+
+  /** The open transaction is at its end. */
   stop(): void {
     this.#transaction?.stop();
     this.#transaction = null;

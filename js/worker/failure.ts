@@ -20,6 +20,11 @@ export function pendingWrites(pending: number): Failure {
   return new Failure('PendingWrites', `${what} not sent yet and would be lost. Wait until status.pending is 0, or say { discardPending: true }.`, { pending });
 }
 
+/** There is no database any more. */
+export function closed(): Failure {
+  return new Failure('Closed', 'The database was closed.');
+}
+
 /** Whether the wasm instance died: whatever it is asked next would be undefined behaviour. */
 export function isTrap(thrown: unknown): boolean {
   return thrown instanceof WebAssembly.RuntimeError;

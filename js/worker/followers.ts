@@ -9,6 +9,7 @@ export class Followers {
   readonly #locks: LockManager;
   readonly #changed: () => void;
   readonly #clients = new Map<string, Client>();
+  readonly #links = new Set<Link>();
   #isServing = true;
 
   /** `changed` is called when one is gone, or is seen or hidden. */
@@ -27,13 +28,16 @@ export class Followers {
   accept(id: string, release: number, link: Link): void {
     const send = (message: Downward): void => link.postMessage(message);
     if (release > RELEASE) this.#host.yield();
-    else if (release < RELEASE) send({ type: 'outdated' });
-    else this.#serve({ id, visible: false, send: (message) => send({ type: 'page', message }) }, link, send);
+    else if (release < RELEASE) {
+      send({ type: 'outdated' });
+      link.close();
+    } else this.#serve({ id, visible: false, send: (message) => send({ type: 'page', message }) }, link, send);
   }
 
   /** Serves them no more. */
   leave(): void {
     this.#isServing = false;
+    for (const link of this.#links) link.close();
   }
 
   /** The database is deleted: tells everyone but who asked for it, and resolves when all are gone. */
@@ -45,6 +49,7 @@ export class Followers {
   #serve(client: Client, link: Link, send: (message: Downward) => void): void {
     this.#dismiss(this.#clients.get(client.id));
     this.#clients.set(client.id, client);
+    this.#links.add(link);
     link.onmessage = ({ data }: MessageEvent<Upward>) => {
       if (!this.#isServing) return;
       switch (data.type) {
@@ -64,6 +69,7 @@ export class Followers {
     };
     void gone(this.#locks, clientLock(client.id)).then(() => {
       link.close();
+      this.#links.delete(link);
       this.#dismiss(client);
       this.#changed();
     });

@@ -1,106 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, before, mock, test } from 'node:test';
+import { noImports } from '../../tests/unit/fake-imports.js';
 import { STATUS, settle } from '../../tests/unit/fake-worker.js';
+import { ANN, CALL, EVE, failed, ON_DISK, OPTIONS, RECEIPT, setUp } from '../../tests/unit/host-rig.js';
 import type { WireError } from '../errors.js';
-import type { EngineEvent, OpenRequest, Request, RequestBody, UnsavedEvent, WorkerMessage } from '../messages.js';
-import type { Client } from './client.js';
-import type { Engine, EngineModule, EngineOptions } from './engine.js';
+import type { EngineEvent, RequestBody, WorkerMessage } from '../messages.js';
+import type { Engine, EngineOptions } from './engine.js';
 import { Host } from './host.js';
-
-const CALL = new Uint8Array([1]);
-const RECEIPT = { id: 'tx', sequence: 1, changes: 1 };
-const SCHEMA = { version: 1, tables: [], sql: [] };
-const OPTIONS = {
-  name: 'test',
-  storage: ['memory'],
-  marked: null,
-  online: true,
-  schema: SCHEMA,
-  sync: null,
-  transactionIdleMs: 2000,
-  transactionTotalMs: 10_000,
-} as unknown as OpenRequest;
 
 before(() => mock.timers.enable({ apis: ['setTimeout'] }));
 after(() => mock.timers.reset());
-
-/** A host whose engine writes down what it is asked, and pages of it. */
-async function setUp(change: Partial<Engine> = {}, options = OPTIONS) {
-  const log: string[] = [];
-  const note = (what: string) => {
-    log.push(what);
-    return undefined;
-  };
-  const noted = <T>(what: string, answer: T): T => {
-    log.push(what);
-    return answer;
-  };
-  const engine: Engine = {
-    read: () => noted('read', new Uint8Array([1])),
-    write: (request) => noted(`write ${request}`, { receipt: RECEIPT, buffer: new Uint8Array([2]), repeated: request === 'kept' }),
-    begin: () => note('begin'),
-    step: () => noted('step', new Uint8Array([3])),
-    commit: (request) => noted(`commit ${request}`, RECEIPT),
-    rollback: () => note('rollback'),
-    acknowledge: (requests) => (requests.length > 0 ? note(`acknowledge ${requests}`) : undefined),
-    answered_pages: () => ['x', 'y'],
-    forget_pages: (pages) => note(`forget ${pages}`),
-    live_open: (id) => noted(`live ${id}`, new Uint8Array([4])),
-    live_close: (id) => note(`unlive ${id}`),
-    token: () => note('token'),
-    no_token: () => note('no token'),
-    adopt: () => note('adopt'),
-    pending_elsewhere: () => 0,
-    online: (wanted) => note(`online ${wanted}`),
-    pending: () => [],
-    rejected: () => [],
-    retry: () => RECEIPT,
-    conflicts: () => [],
-    resolve: () => RECEIPT,
-    discard: () => note('discard'),
-    fate: () => ({ state: 'pending' }),
-    status: () => ({ ...STATUS, storage: options.storage[0] as 'opfs' }),
-    settle: () => undefined,
-    close: () => note('close'),
-    ...change,
-  };
-  const opened: EngineOptions[] = [];
-  let emit: (event: EngineEvent | UnsavedEvent) => void = () => {};
-  const open = async (given: EngineOptions, listener: typeof emit): Promise<Engine> => {
-    opened.push(given);
-    emit = listener;
-    return engine;
-  };
-  const module: EngineModule = { Database: { open, remove: async (name) => void note(`remove ${name}`) } };
-  const host = await Host.open(module, options, true, {
-    crashed: (_, client, request) => void log.push(`crashed ${client?.id} ${request}`),
-    deleted: async (client, answer) => {
-      log.push(`deleted by ${client.id}`);
-      answer();
-    },
-    yielded: () => log.push('yielded'),
-  });
-  let id = 0;
-  const page = (name: string, own = options, visible = true) => {
-    const posted: WorkerMessage[] = [];
-    const client: Client = { id: name, visible, send: (message) => posted.push(message) };
-    const ask = (body: RequestBody): number => {
-      host.receive(client, { ...body, id: ++id } as Request);
-      return id;
-    };
-    const answerTo = (wanted: number) => posted.find((message) => 'id' in message && message.id === wanted);
-    const first = ask({ op: 'open', options: own });
-    return { client, ask, answerTo, posted, first };
-  };
-  const own = page('own');
-  return { host, page, log, opened, emit: (event: EngineEvent | UnsavedEvent) => emit(event), ...own };
-}
-
-const ANN = { issuer: 'i', subject: 'ann' };
-const EVE = { issuer: 'i', subject: 'eve' };
-const ON_DISK: OpenRequest = { ...OPTIONS, storage: ['opfs'] };
-
-const failed = (message: WorkerMessage | undefined) => (message?.type === 'failed' ? message.error.code : message?.type);
 
 test('while a transaction is open everything else waits', async () => {
   const { ask, answerTo, log } = await setUp();
@@ -221,7 +130,9 @@ test('the user whose database is open, and the first of a database that nobody w
     { ...STATUS, user: null },
   ]) {
     const { ask, answerTo, log } = await setUp({ status: () => status });
-    const answer = answerTo(ask({ op: 'switch', user: EVE, discardPending: false }));
+    const switching = ask({ op: 'switch', user: EVE, discardPending: false });
+    await settle();
+    const answer = answerTo(switching);
     assert.deepEqual(answer?.type === 'ok' && answer.answer, { switched: false, status });
     assert.deepEqual(log, []);
   }
@@ -231,7 +142,9 @@ test('what nobody wrote, and what is only in memory, is not left behind without 
   const anonymous = await setUp({ status: () => ({ ...STATUS, user: null, pending: 1 }) }, ON_DISK);
   const inMemory = await setUp({ status: () => ({ ...STATUS, user: ANN, pending: 1, storage: 'memory' }) });
   for (const { ask, answerTo, log, opened } of [anonymous, inMemory]) {
-    assert.equal(failed(answerTo(ask({ op: 'switch', user: EVE, discardPending: false }))), 'PendingWrites');
+    const refused = ask({ op: 'switch', user: EVE, discardPending: false });
+    await settle();
+    assert.equal(failed(answerTo(refused)), 'PendingWrites');
     assert.deepEqual(log, []);
     const switching = ask({ op: 'switch', user: EVE, discardPending: true });
     await settle();
@@ -315,7 +228,7 @@ test('what the engine says before there is a page is heard by the first', async 
     emit({ type: 'error', error: { code: 'X', message: 'x' } });
     return Promise.resolve({ status: () => STATUS } as Engine);
   };
-  const host = await Host.open({ Database: { open: early, remove: async () => {} } }, OPTIONS, true, {
+  const host = await Host.open({ Database: { open: early, remove: async () => {} }, Import: noImports }, OPTIONS, true, {
     crashed: () => {},
     deleted: async () => {},
     yielded: () => {},
@@ -379,6 +292,7 @@ test('when a page switches the user the others open anew, and what they asked fo
   other.ask({ op: 'live', live: 7, call: CALL });
   ask({ op: 'switch', user: EVE, discardPending: false });
   const stale = other.ask({ op: 'write', request: 'r', call: CALL });
+  await settle();
   assert.equal(other.posted.at(-1)?.type, 'moved');
   const again = other.ask({ op: 'open', options: ON_DISK });
   await settle();

@@ -3,11 +3,20 @@ import * as glue from '../wasm/seaworthy.js';
 import type { EngineModule } from './engine.js';
 import { Failure, messageOf } from './failure.js';
 
-/** Compiles the wasm module at an URL. A failure names its cause and the fix. */
+let give: (module: WebAssembly.Module | null) => void;
+const given = new Promise<WebAssembly.Module | null>((resolve) => (give = resolve));
+
+/** The page has compiled the module, or could not. */
+export function giveModule(module: WebAssembly.Module | null): void {
+  give(module);
+}
+
+/** Makes the wasm module that the page has compiled run, or loads the one at an URL. A failure names its cause and the fix. */
 export async function loadEngine(url: string): Promise<EngineModule> {
-  const response = await fetchModule(url);
+  const compiled = await given;
+  const source = compiled ?? (await fetchModule(url));
   try {
-    await glue.default({ module_or_path: response });
+    await glue.default({ module_or_path: source });
   } catch (error) {
     throw compileFailure(url, error);
   }

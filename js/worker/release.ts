@@ -1,3 +1,4 @@
+import type { OpenRequest } from '../messages.js';
 import type { SchemaDefinition, TableJson } from '../schema.js';
 import { Failure } from './failure.js';
 
@@ -11,11 +12,16 @@ export type Standing =
   | 'older';
 
 /** Compares the schema of a page with that of the owner. */
-export function compareSchemas(page: SchemaDefinition, owner: SchemaDefinition): Standing {
+function compareSchemas(page: SchemaDefinition, owner: SchemaDefinition): Standing {
   if (JSON.stringify(page) === JSON.stringify(owner)) return 'served';
   if (page.version > owner.version) return 'newer';
   if (covers(owner, page)) return 'served';
   return page.version === owner.version && covers(page, owner) ? 'newer' : 'older';
+}
+
+/** How a page stands to the owner: who asks for more than the owner can give shall own the database. */
+export function standingOf(page: OpenRequest, owner: OpenRequest): Standing {
+  return page.sync && !owner.sync ? 'newer' : compareSchemas(page.schema, owner.schema);
 }
 
 /** What a page of an older release is told. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, before, mock, test } from 'node:test';
+import { noImports } from '../../tests/unit/fake-imports.js';
 import { FakeLocks } from '../../tests/unit/fake-locks.js';
 import { STATUS } from '../../tests/unit/fake-worker.js';
 import type { OpenRequest, Request, RequestBody, WorkerMessage } from '../messages.js';
@@ -12,14 +13,14 @@ const SILENCE_MS = 2000;
 
 let now = 0;
 let count = 0;
-const sessions: Session[] = [];
+const tabs: { kill(): void }[] = [];
 
 before(() => {
   mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
   mock.method(performance, 'now', () => now);
 });
 afterEach(() => {
-  for (const session of sessions.splice(0)) session.receive({ op: 'close', id: 1_000_000 });
+  for (const tab of tabs.splice(0)) tab.kill();
 });
 
 /** Lets time pass. */
@@ -43,13 +44,12 @@ function browser() {
   const tab = (name: string, open: (options: EngineOptions) => Promise<Engine> = async () => engine(name)) => {
     const posted: WorkerMessage[] = [];
     const removed: string[] = [];
-    const module = { Database: { open, remove: async (gone: string) => void removed.push(gone) } };
+    const module = { Database: { open, remove: async (gone: string) => void removed.push(gone) }, Import: noImports };
     const session = new Session(
       (message) => posted.push(message),
       async () => module,
       locks.of(name),
     );
-    sessions.push(session);
     let id = 0;
     const ask = (body: RequestBody): number => {
       session.receive({ ...body, id: ++id } as Request);
@@ -68,6 +68,7 @@ function browser() {
       session.receive({ op: 'close', id: 1_000_000 });
       locks.kill(name);
     };
+    tabs.push({ kill });
     return { session, posted, removed, ask, answered, owner, open: open_, moves, kill };
   };
   return { tab, locks };
@@ -207,7 +208,7 @@ test('a trap in the owner’s tab names the request, and blames the tab that ask
 
 test('memory is nobody else’s and needs no lock, files do', async () => {
   const posted: WorkerMessage[] = [];
-  const load = async () => ({ Database: { open: async () => engine('alone'), remove: async () => {} } });
+  const load = async () => ({ Database: { open: async () => engine('alone'), remove: async () => {} }, Import: noImports });
   const session = new Session((message) => posted.push(message), load, undefined);
   session.receive({ op: 'open', options: { name: 'x', storage: ['memory'], schema: SCHEMA, sync: null, online: true } as unknown as OpenRequest, id: 1 });
   await until('the answer', () => posted.some(({ type }) => type === 'ok'));
@@ -225,9 +226,9 @@ test('without locks, or where they are refused, there is nothing but memory, if 
       opened.push(given);
       return engine('alone');
     };
-    const load = async () => ({ Database: { open, remove: async () => {} } });
+    const load = async () => ({ Database: { open, remove: async () => {} }, Import: noImports });
     const session = new Session((message) => posted.push(message), load, locks);
-    sessions.push(session);
+    tabs.push({ kill: () => session.receive({ op: 'close', id: 2 }) });
     const options = { name: 'x', storage: ['opfs', 'memory'], schema: SCHEMA, sync: null, online: true } as unknown as OpenRequest;
     session.receive({ op: 'open', options, id: 1 });
     await until('the answer', () => posted.some(({ type }) => type === 'ok'));

@@ -12,6 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The prefix of the store's own tables.
 pub(crate) const INTERNAL: &str = "seaworthy_";
 
+/// The savepoint of a write that shares a transaction.
+pub(crate) const GROUP: &str = "seaworthy";
+
 /// The tables that a statement touches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Access {
@@ -102,9 +105,13 @@ impl State {
     fn authorize_guarded(&mut self, action: AuthAction<'_>) -> Authorization {
         match action {
             AuthAction::Transaction { .. } => self.refuse("BEGIN, COMMIT and ROLLBACK are not for SQL here: use db.transaction or db.batch".to_owned()),
+            AuthAction::Savepoint { savepoint_name, .. } if savepoint_name.eq_ignore_ascii_case(GROUP) => {
+                self.refuse(format!("the name {GROUP} is taken: choose another one for the savepoint"))
+            }
             AuthAction::Attach { .. } | AuthAction::Detach { .. } => self.refuse("ATTACH and DETACH are not supported".to_owned()),
             AuthAction::Pragma { pragma_name, pragma_value } => {
-                if pragma_value.is_none() || HARMLESS_PRAGMAS.contains(&pragma_name.to_ascii_lowercase().as_str()) {
+                let is_read = pragma_value.is_none() && !pragma_name.eq_ignore_ascii_case("wal_checkpoint");
+                if is_read || HARMLESS_PRAGMAS.contains(&pragma_name.to_ascii_lowercase().as_str()) {
                     return Authorization::Allow;
                 }
                 self.refuse(format!("PRAGMA {pragma_name} cannot be set here: Seaworthy keeps it"))

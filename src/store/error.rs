@@ -81,6 +81,12 @@ pub enum StoreError {
         /// What was found.
         message: String,
     },
+    /// A file that cannot be imported. Nothing was changed.
+    #[error("the file cannot be imported: {reason}. Nothing was changed")]
+    BadFile {
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
     /// A text that is not UTF-8 in a synced row.
     #[error("a text in this transaction is not valid UTF-8 and cannot be synchronised: store it as a blob. Nothing was changed")]
     InvalidText,
@@ -148,6 +154,7 @@ impl StoreError {
             Self::UnusableKey { .. } | Self::SchemaMismatch { .. } | Self::BadSchema { .. } | Self::NewerFormat { .. } => "SchemaMismatch",
             Self::QuotaExceeded => "QuotaExceeded",
             Self::StorageUnavailable { .. } | Self::Corrupt { .. } => "StorageUnavailable",
+            Self::BadFile { .. } => "BadFile",
             Self::InvalidText | Self::TransactionTooLarge { .. } => "BadValue",
             Self::RolledBack { .. } => "TransactionRolledBack",
             Self::UnknownWrite { .. } => "UnknownWrite",
@@ -173,6 +180,14 @@ impl StoreError {
             Self::TransactionTooLarge { what, limit } => json!({ "what": what, "limit": limit }),
             Self::Sqlite { code, .. } => json!({ "sqlite": code }),
             _ => Json::Null,
+        }
+    }
+
+    /// The same where SQLite speaks of a file that is to be imported: it is none of its own, or not the one that it says it is.
+    pub fn of_file(self) -> Self {
+        match self {
+            Self::Corrupt { message } | Self::BadSql { message, .. } => Self::BadFile { reason: format!("it is no whole database of SQLite ({message})") },
+            other => other,
         }
     }
 

@@ -50,6 +50,11 @@ impl Unindexed {
         self.touches.extend(touches.into_iter().map(|touch| ((touch.object, ordinal), (sequence, touch))));
     }
 
+    /// Entries behind this ordinal were taken back.
+    pub fn forget_after(&mut self, ordinal: i64) {
+        self.touches.retain(|(_, of), _| *of <= ordinal);
+    }
+
     pub fn is_full(&self) -> bool {
         self.touches.len() >= UNINDEXED_LIMIT
     }

@@ -43,6 +43,16 @@ pub(crate) struct Open {
     schema: bool,
 }
 
+/// A transaction whose entry and answer are written, before its COMMIT.
+pub(crate) struct Kept {
+    pub receipt: Receipt,
+    pub entry: Option<Queued>,
+    /// It changed something, so its answer is kept.
+    pub is_change: bool,
+    pub writes: BTreeSet<String>,
+    pub schema: bool,
+}
+
 impl Store {
     /// Runs a call in one transaction of its own. A repeated request gives its first answer.
     pub fn write(&mut self, request: &str, stamp: Stamp, call: &Call) -> Result<Written, StoreError> {
@@ -73,8 +83,11 @@ impl Store {
         let result = self.run(call);
         if self.conn.is_autocommit() {
             self.open = None;
-            let cause = result.err().map_or_else(|| "a ROLLBACK".to_owned(), |error| error.to_string());
-            return Err(StoreError::RolledBack { cause });
+            return Err(match result {
+                Err(StoreError::QuotaExceeded) => StoreError::QuotaExceeded,
+                Err(error) => StoreError::RolledBack { cause: error.to_string() },
+                Ok(_) => StoreError::RolledBack { cause: "a ROLLBACK".to_owned() },
+            });
         }
         result
     }
@@ -114,7 +127,12 @@ impl Store {
 
     pub(crate) fn start(&mut self) -> Result<(), StoreError> {
         self.conn.prepare_cached("BEGIN IMMEDIATE")?.raw_execute()?;
-        let capture = Capture::begin(&self.conn, self.tables.values()).inspect_err(|_| self.abort())?;
+        self.begin_capture().inspect_err(|_| self.abort())
+    }
+
+    /// From here on is captured what changes.
+    pub(crate) fn begin_capture(&mut self) -> Result<(), StoreError> {
+        let capture = Capture::begin(&self.conn, self.tables.values())?;
         let total_before = self.conn.total_changes();
         self.open = Some(Open { capture, total_before, changes: 0, writes: BTreeSet::new(), schema: false });
         Ok(())
@@ -129,7 +147,7 @@ impl Store {
         }
     }
 
-    fn run(&mut self, call: &Call) -> Result<Vec<u8>, StoreError> {
+    pub(crate) fn run(&mut self, call: &Call) -> Result<Vec<u8>, StoreError> {
         let Some(mut open) = self.open.take() else {
             return Err(StoreError::TransactionState { what: "no transaction is open" });
         };
@@ -164,6 +182,29 @@ impl Store {
     }
 
     fn try_finish(&mut self, request: &str, stamp: Stamp, buffer: &[u8]) -> Result<Receipt, StoreError> {
+        let kept = self.keep(request, stamp, buffer)?;
+        if kept.is_change {
+            request::forget(&self.conn, &self.acknowledged)?;
+        }
+        point(Point::StoreWriteBeforeCommit);
+        self.conn.prepare_cached("COMMIT")?.raw_execute()?;
+        point(Point::StoreWriteAfterCommit);
+        // Committed: from here on nothing may fail.
+        if kept.is_change {
+            self.acknowledged.clear();
+            self.changed.extend(kept.writes);
+        }
+        if let Some(queued) = kept.entry {
+            self.note(queued);
+        }
+        if kept.schema {
+            self.schema_changed()?;
+        }
+        Ok(kept.receipt)
+    }
+
+    /// Ends the capture, and writes the outbox entry and the answer.
+    pub(crate) fn keep(&mut self, request: &str, stamp: Stamp, buffer: &[u8]) -> Result<Kept, StoreError> {
         let Some(open) = self.open.take() else {
             return Err(StoreError::TransactionState { what: "no transaction is open" });
         };
@@ -174,30 +215,21 @@ impl Store {
         let entry = if changeset.is_empty() { None } else { Some(self.enqueue(stamp, &changeset)?) };
         point(Point::StoreWriteAfterEntry);
         let receipt = Receipt { id: entry.as_ref().map(|e| e.id), sequence: entry.as_ref().map(|e| e.sequence), changes: open.changes };
-        if entry.is_some() || changed {
+        let is_change = entry.is_some() || changed;
+        if is_change {
             request::keep(&self.conn, request, &receipt, buffer)?;
-            request::forget(&self.conn, &self.acknowledged)?;
         }
-        point(Point::StoreWriteBeforeCommit);
-        self.conn.prepare_cached("COMMIT")?.raw_execute()?;
-        point(Point::StoreWriteAfterCommit);
-        // Committed: from here on nothing may fail.
-        if entry.is_some() || changed {
-            self.acknowledged.clear();
-            self.changed.extend(open.writes);
+        Ok(Kept { receipt, entry, is_change, writes: open.writes, schema: open.schema })
+    }
+
+    /// Memory learns of an entry.
+    pub(crate) fn note(&mut self, queued: Queued) {
+        self.outbox.add(queued.ordinal, queued.sequence);
+        if queued.stored {
+            self.unindexed.clear();
         }
-        if let Some(queued) = entry {
-            self.outbox.add(queued.ordinal, queued.sequence);
-            if queued.stored {
-                self.unindexed.clear();
-            }
-            self.unindexed.add(queued.ordinal, queued.sequence, queued.touches);
-            self.last_sequence = queued.sequence;
-        }
-        if open.schema {
-            self.schema_changed()?;
-        }
-        Ok(receipt)
+        self.unindexed.add(queued.ordinal, queued.sequence, queued.touches);
+        self.last_sequence = queued.sequence;
     }
 
     fn enqueue(&self, stamp: Stamp, changeset: &[u8]) -> Result<Queued, StoreError> {
@@ -253,13 +285,14 @@ impl Store {
     }
 }
 
-struct Queued {
+/// A new entry of the outbox.
+pub(crate) struct Queued {
     ordinal: i64,
     sequence: Sequence,
     id: TransactionId,
     touches: Vec<Touch>,
     /// What had not been indexed was.
-    stored: bool,
+    pub stored: bool,
 }
 
 /// Why a captured changeset cannot be sent.

@@ -5,18 +5,19 @@
 
 use crate::clock::Clock;
 use crate::driver::Driver;
-use crate::event::{Emitter, Event};
+use crate::event::{Emitter, Event, object};
+use crate::export::Snapshot;
 use crate::failure::{Failure, from_js, to_js};
 use crate::files::Files;
 use crate::options::Options;
 use crate::panic;
 use crate::place::{self, Opened};
 use crate::tier;
-use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
+use js_sys::{Function, Promise, Reflect, Uint8Array};
 use seaworthy_engine::client::Input;
 use seaworthy_protocol::{Policy, TransactionId};
-use seaworthy_store::{Call, Decision, Replica, Stamp, Store};
-use std::cell::Cell;
+use seaworthy_store::{Call, Decision, Replica, Seat, Stamp, Store, Write, Written};
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -27,6 +28,9 @@ use wasm_bindgen_futures::future_to_promise;
 pub struct Database {
     driver: Rc<Driver>,
     files: Cell<Option<Files>>,
+    /// Whose of its name it is; empty for the first user's.
+    place: String,
+    snapshot: RefCell<Option<Snapshot>>,
     pending_elsewhere: u64,
 }
 
@@ -37,19 +41,8 @@ impl Database {
         panic::install();
         let options = Options::from_js(&options)?;
         let clock = Clock::new()?;
-        let emitter = Emitter(emit);
-        let Opened { store, home, files, pending_elsewhere } = place::open(&options, &clock).await?;
-
-        let replica = Replica::new(store, clock.seed(), clock.clone());
-        let driver = Driver::new(replica, clock, emitter.clone(), options.sync.map(|sync| sync.url), home);
-        panic::report_to(Some(Box::new(move |message| {
-            let what = format!("Seaworthy failed and is started again; nothing that was committed is lost. Please report this: {message}");
-            emitter.emit(Event::Error(Failure::new("WorkerFailed", what)));
-        })));
-        if options.online {
-            driver.input(Input::Online(true));
-        }
-        Ok(Self { driver, files: Cell::new(files), pending_elsewhere })
+        let opened = place::open(&options, &clock).await?;
+        Ok(Self::start(opened, options, clock, emit))
     }
 
     /// Deletes a database that nobody has open, those of all its users.
@@ -83,12 +76,22 @@ impl Database {
         if !written.repeated {
             self.driver.committed();
         }
-        let answer = Object::new();
-        let buffer = Uint8Array::from(written.buffer.as_slice());
-        for (name, value) in [("receipt", to_js(&written.receipt)), ("buffer", buffer.into()), ("repeated", written.repeated.into())] {
-            Reflect::set(&answer, &name.into(), &value)?;
-        }
-        Ok(answer.into())
+        Ok(answer(&written))
+    }
+
+    /// Runs several writes, `{ request, call, policy }` each, as [`Self::write`] would one after another; they share one write
+    /// to the file. The answers come in the same order: what `write` gives, or `{ error }`.
+    #[wasm_bindgen(unchecked_return_type = "unknown[]")]
+    pub fn write_group(&self, writes: Vec<JsValue>) -> Result<Vec<JsValue>, JsValue> {
+        let asked: Vec<Result<Asked, Failure>> = writes.iter().map(|write| self.asked(write)).collect();
+        let group: Vec<Write<'_>> = asked.iter().flatten().map(|(request, call, stamp)| Write { request, call, stamp: *stamp }).collect();
+        let mut written = self.driver.with_store(|store| Ok(store.write_group(&group)))?.into_iter();
+        self.driver.committed();
+        let answers = asked.into_iter().map(|asked| match asked.and_then(|_| written.next().ok_or_else(Failure::closed)?.map_err(Failure::from)) {
+            Ok(written) => answer(&written),
+            Err(failure) => object(&[("error", failure.to_js())]),
+        });
+        Ok(answers.collect())
     }
 
     /// Begins an interactive transaction. Until it ends, only `step`, `commit` and `rollback` may be called.
@@ -235,21 +238,106 @@ impl Database {
         Ok(to_js(&self.driver.status()?))
     }
 
+    /// Begins an export: gives the size of the file that [`Self::export_read`] gives in pieces. It is as the database is now,
+    /// whatever is written until the export ends.
+    pub fn export_begin(&self) -> Result<f64, JsValue> {
+        if self.snapshot.borrow().is_some() {
+            return Err(Failure::new("NotAllowed", "another export is under way: wait until it ends").into());
+        }
+        let files = self.files.take();
+        let file = files.as_ref().and_then(|files| files.handles().map(|[database, _]| database.clone()));
+        self.files.set(files);
+        let snapshot = match file {
+            Some(handle) => {
+                self.driver.with_store(Store::begin_snapshot)?;
+                Snapshot::of_file(handle)?
+            }
+            None => Snapshot::Image(self.driver.with_store(Store::image)?),
+        };
+        let size = snapshot.size();
+        self.snapshot.replace(Some(snapshot));
+        Ok(size as f64)
+    }
+
+    /// At most `most` bytes of the exported file.
+    pub fn export_read(&self, at: f64, most: u32) -> Result<Vec<u8>, JsValue> {
+        let snapshot = self.snapshot.borrow();
+        let snapshot = snapshot.as_ref().ok_or_else(|| Failure::new("NotAllowed", "no export is under way: begin one"))?;
+        Ok(snapshot.read(at as u64, most as usize)?)
+    }
+
+    /// Ends the export. Without one it does nothing.
+    pub fn export_end(&self) -> Result<(), JsValue> {
+        if self.snapshot.take().is_some() {
+            self.driver.with_store(|store| {
+                store.end_snapshot();
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether the database is what the import with this id brought.
+    pub fn was_imported(&self, id: &str) -> Result<bool, JsValue> {
+        Ok(self.driver.with_store(|store| store.was_imported(id))?)
+    }
+
     /// Closes the database: connections end, an open transaction is rolled back, the files are released. Settle it before.
     pub fn close(&self) -> Result<(), JsValue> {
         panic::report_to(None);
+        self.snapshot.take();
         let closed = self.driver.stop()?.close().map_err(Failure::from);
         let released = self.files.take().map_or(Ok(()), Files::release);
         Ok(closed.and(released)?)
     }
 }
 
+/// A write as it was asked for: its request id, its statements, and what it brings from outside.
+type Asked = (String, Call, Stamp);
+
 impl Database {
+    /// Joins an opened store with its engine and its connections.
+    pub(crate) fn start(opened: Opened, options: Options, clock: Clock, emit: Function) -> Self {
+        let Opened { store, home, files, place, pending_elsewhere } = opened;
+        let emitter = Emitter(emit);
+        let replica = Replica::new(store, clock.seed(), clock.clone());
+        let driver = Driver::new(replica, clock, emitter.clone(), options.sync.map(|sync| sync.url), home);
+        panic::report_to(Some(Box::new(move |message| {
+            let what = format!("Seaworthy failed and is started again; nothing that was committed is lost. Please report this: {message}");
+            emitter.emit(Event::Error(Failure::new("WorkerFailed", what)));
+        })));
+        if options.online {
+            driver.input(Input::Online(true));
+        }
+        Self { driver, files: Cell::new(files), place, snapshot: RefCell::default(), pending_elsewhere }
+    }
+
+    pub(crate) fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// What stays when an imported file takes this database's place.
+    pub(crate) fn seat(&self) -> Result<Seat, Failure> {
+        self.driver.with_store(|store| store.seat())
+    }
+
+    fn asked(&self, write: &JsValue) -> Result<Asked, Failure> {
+        let field = |name: &str| Reflect::get(write, &name.into()).unwrap_or(JsValue::UNDEFINED);
+        let request = field("request").as_string().unwrap_or_default();
+        let call = Uint8Array::new(&field("call")).to_vec();
+        Ok((request, decode(&call)?, self.stamp(field("policy").as_string().as_deref())?))
+    }
+
     fn stamp(&self, policy: Option<&str>) -> Result<Stamp, Failure> {
         let unknown = |name: &str| Failure::new("BadValue", format!("{name:?} is no policy: use rebase, server, manual or fail"));
         let policy = policy.map_or(Ok(Policy::Rebase), |name| Policy::parse(name).ok_or_else(|| unknown(name)))?;
         Ok(Stamp { policy, ..self.driver.clock().stamp() })
     }
+}
+
+fn answer(written: &Written) -> JsValue {
+    let buffer = Uint8Array::from(written.buffer.as_slice());
+    object(&[("receipt", to_js(&written.receipt)), ("buffer", buffer.into()), ("repeated", written.repeated.into())])
 }
 
 fn decisions(given: &JsValue) -> Result<Vec<Decision>, Failure> {

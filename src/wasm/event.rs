@@ -102,23 +102,26 @@ impl Emitter {
 impl Event {
     fn into_js(self) -> JsValue {
         match self {
-            Self::Status(status) => object("status", [("status", to_js(&status))]),
-            Self::NeedToken { renew } => object("need-token", [("renew", JsValue::from_bool(renew))]),
-            Self::Live { id, result: Ok(buffer) } => object("live", [("id", id.into()), ("buffer", Uint8Array::from(buffer.as_slice()).into())]),
-            Self::Live { id, result: Err(failure) } => object("live", [("id", id.into()), ("error", failure.to_js())]),
-            Self::Confirmed(ids) => object("confirmed", [("ids", to_js(&ids))]),
-            Self::Rejected(writes) => object("rejected", [("writes", to_js(&writes))]),
-            Self::Error(failure) => object("error", [("error", failure.to_js())]),
-            Self::Unsaved(failure) => object("unsaved", [("error", failure.to_js())]),
+            Self::Status(status) => object(&[("type", "status".into()), ("status", to_js(&status))]),
+            Self::NeedToken { renew } => object(&[("type", "need-token".into()), ("renew", JsValue::from_bool(renew))]),
+            Self::Live { id, result: Ok(buffer) } => {
+                object(&[("type", "live".into()), ("id", id.into()), ("buffer", Uint8Array::from(buffer.as_slice()).into())])
+            }
+            Self::Live { id, result: Err(failure) } => object(&[("type", "live".into()), ("id", id.into()), ("error", failure.to_js())]),
+            Self::Confirmed(ids) => object(&[("type", "confirmed".into()), ("ids", to_js(&ids))]),
+            Self::Rejected(writes) => object(&[("type", "rejected".into()), ("writes", to_js(&writes))]),
+            Self::Error(failure) => object(&[("type", "error".into()), ("error", failure.to_js())]),
+            Self::Unsaved(failure) => object(&[("type", "unsaved".into()), ("error", failure.to_js())]),
         }
     }
 }
 
-fn object<const N: usize>(kind: &str, fields: [(&str, JsValue); N]) -> JsValue {
+/// A plain object of these properties.
+pub(crate) fn object(fields: &[(&str, JsValue)]) -> JsValue {
     let object = Object::new();
-    for (name, value) in [("type", JsValue::from_str(kind))].into_iter().chain(fields) {
+    for (name, value) in fields {
         // Setting a property of a fresh plain object cannot fail.
-        let _ = Reflect::set(&object, &JsValue::from_str(name), &value);
+        let _ = Reflect::set(&object, &JsValue::from_str(name), value);
     }
     object.into()
 }

@@ -4,6 +4,7 @@
 
 use seaworthy_store::StoreError;
 use serde::{Serialize, de::DeserializeOwned};
+use sqlite_wasm_rs::vfs::{VfsError, VfsErrorCode};
 use wasm_bindgen::{JsCast, JsValue};
 
 /// A failure, ready to be thrown.
@@ -48,6 +49,14 @@ impl Failure {
         failure.retryable = is_in_use(&name);
         failure.details = serde_json::json!({ "name": name });
         failure
+    }
+
+    /// A file could not be read or written outside SQLite.
+    pub(crate) fn file(error: VfsError) -> Self {
+        match error.code() {
+            VfsErrorCode::Full => StoreError::QuotaExceeded.into(),
+            _ => Self::new("StorageUnavailable", format!("the file cannot be used: {error}")),
+        }
     }
 
     /// The object that is thrown or delivered.

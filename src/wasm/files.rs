@@ -34,13 +34,36 @@ impl Files {
             let is_new = pages.size() == 0;
             (Held::Pages(Rc::new(store)), Backing::Pages(pages), is_new)
         } else {
-            let [database, log] = opfs::open(name, place).await?;
-            let size = database.size().and_then(|size| Ok(size + log.size()?));
-            let is_new = size.map_err(|error| Failure::new("StorageUnavailable", format!("the size of the database's files: {error}")))? == 0;
-            (Held::Handles([database.clone(), log.clone()]), Backing::Handles { database, log }, is_new)
+            return Self::on_handles(opfs::open(name, place).await?, durability);
         };
+        Self::register(held, backing, durability, is_new)
+    }
+
+    /// Uses a database and its log that were taken already.
+    pub(crate) fn on_handles([database, log]: [Rc<Handle>; 2], durability: Durability) -> Result<Self, Failure> {
+        let size = database.size().and_then(|size| Ok(size + log.size()?));
+        let is_new = size.map_err(Failure::file)? == 0;
+        Self::register(Held::Handles([database.clone(), log.clone()]), Backing::Handles { database, log }, durability, is_new)
+    }
+
+    /// Uses pages in memory, of which nothing is stored before they take a place.
+    pub(crate) async fn in_memory(name: &str) -> Result<Self, Failure> {
+        let store = PageStore::empty(name).await?;
+        let pages = store.pages().clone();
+        Self::register(Held::Pages(Rc::new(store)), Backing::Pages(pages), Durability::Strict, true)
+    }
+
+    fn register(held: Held, backing: Backing, durability: Durability, is_new: bool) -> Result<Self, Failure> {
         let vfs_name = format!("seaworthy-{}", OPENED.fetch_add(1, Ordering::Relaxed));
         Ok(Self { vfs: Vfs::register(&vfs_name, backing)?, vfs_name, held, durability, is_new })
+    }
+
+    /// The database and its log, where those are files of the browser.
+    pub(crate) fn handles(&self) -> Option<&[Rc<Handle>; 2]> {
+        match &self.held {
+            Held::Handles(handles) => Some(handles),
+            Held::Pages(_) => None,
+        }
     }
 
     /// Whether there was nothing in them when they were opened.

@@ -10,10 +10,12 @@ mod clock;
 mod database;
 mod driver;
 mod event;
+mod export;
 mod failure;
 mod fetch;
 mod files;
 mod idb;
+mod import;
 mod opfs;
 mod options;
 mod page_store;
@@ -24,3 +26,4 @@ mod tier;
 mod vfs;
 
 pub use database::Database;
+pub use import::Import;

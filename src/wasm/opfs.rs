@@ -9,8 +9,9 @@ use crate::failure::{Failure, describe, is_in_use};
 use crate::vfs::{DATABASE, Handle, LOG};
 use futures_util::future::join;
 use gloo_timers::future::TimeoutFuture;
-use js_sys::IteratorNext;
+use js_sys::{IteratorNext, Promise};
 use std::rc::Rc;
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions, FileSystemGetFileOptions, FileSystemRemoveOptions};
@@ -37,18 +38,17 @@ pub(crate) async fn usable() -> Result<(), Failure> {
 
 /// Takes the files of `name`, or of a further user at `place`, making them if need be: the database, and its log.
 pub(crate) async fn open(name: &str, place: &str) -> Result<[Rc<Handle>; 2], Failure> {
-    let mut encoded = directory(name)?;
-    if !place.is_empty() {
-        encoded = format!("{encoded}{BESIDE}{place}");
-    }
-    let failed = |error: JsValue| Failure::storage("opening the database's files", &error);
-    let folder = make_directory(&encoded).await.map_err(failed)?;
+    take_patiently(&folder(name, place).await?, [DATABASE, LOG]).await
+}
+
+/// Takes a database and its log in a folder, making them if need be.
+pub(crate) async fn take_patiently(folder: &FileSystemDirectoryHandle, names: [&str; 2]) -> Result<[Rc<Handle>; 2], Failure> {
     let patience = Patience::new();
     loop {
-        match take(&folder).await {
+        match take(folder, names).await {
             Ok(handles) => return Ok(handles),
             Err(error) if is_in_use(&describe(&error).0) && !patience.is_over() => TimeoutFuture::new(RETRY_EVERY_MS).await,
-            Err(error) => return Err(failed(error)),
+            Err(error) => return Err(unopened(error)),
         }
     }
 }
@@ -59,9 +59,18 @@ fn has_handles() -> bool {
     prototype.and_then(|prototype| js_sys::Reflect::has(&prototype, &"createSyncAccessHandle".into())).unwrap_or(false)
 }
 
+/// The folder of `name`, or of a further user at `place`, made if need be.
+pub(crate) async fn folder(name: &str, place: &str) -> Result<FileSystemDirectoryHandle, Failure> {
+    make_directory(&beside(name, place)?).await.map_err(unopened)
+}
+
+fn unopened(error: JsValue) -> Failure {
+    Failure::storage("opening the database's files", &error)
+}
+
 /// Both handles, or neither.
-async fn take(folder: &FileSystemDirectoryHandle) -> Result<[Rc<Handle>; 2], JsValue> {
-    match join(open_file(folder, DATABASE), open_file(folder, LOG)).await {
+async fn take(folder: &FileSystemDirectoryHandle, [database, log]: [&str; 2]) -> Result<[Rc<Handle>; 2], JsValue> {
+    match join(open_file(folder, database), open_file(folder, log)).await {
         (Ok(database), Ok(log)) => Ok([Rc::new(database), Rc::new(log)]),
         (Err(error), other) | (other, Err(error)) => {
             if let Ok(handle) = other {
@@ -73,10 +82,52 @@ async fn take(folder: &FileSystemDirectoryHandle) -> Result<[Rc<Handle>; 2], JsV
 }
 
 async fn open_file(folder: &FileSystemDirectoryHandle, name: &str) -> Result<Handle, JsValue> {
+    let file = file(folder, name).await?;
+    Ok(Handle::new(JsFuture::from(file.create_sync_access_handle()).await?.unchecked_into()))
+}
+
+async fn file(folder: &FileSystemDirectoryHandle, name: &str) -> Result<FileSystemFileHandle, JsValue> {
     let options = FileSystemGetFileOptions::new();
     options.set_create(true);
-    let file: FileSystemFileHandle = JsFuture::from(folder.get_file_handle_with_options(name, &options)).await?.unchecked_into();
-    Ok(Handle::new(JsFuture::from(file.create_sync_access_handle()).await?.unchecked_into()))
+    Ok(JsFuture::from(folder.get_file_handle_with_options(name, &options)).await?.unchecked_into())
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// What every browser's handle of a file can, and the bindings leave out.
+    #[wasm_bindgen(extends = FileSystemFileHandle)]
+    type Movable;
+
+    #[wasm_bindgen(method, catch, js_name = "move")]
+    fn move_to(this: &Movable, folder: &FileSystemDirectoryHandle, name: &str) -> Result<Promise, JsValue>;
+}
+
+/// Puts a file in the place of another database's, in one step. Nobody may have either open.
+pub(crate) async fn replace_database(from: &FileSystemDirectoryHandle, name: &str, to: &FileSystemDirectoryHandle) -> Result<(), Failure> {
+    let failed = |error: JsValue| Failure::storage("putting the imported file in place", &error);
+    let file: Movable = file(from, name).await.map_err(failed)?.unchecked_into();
+    let patience = Patience::new();
+    loop {
+        let moved = match file.move_to(to, DATABASE) {
+            Ok(moving) => JsFuture::from(moving).await,
+            Err(error) => Err(error),
+        };
+        match moved {
+            Ok(_) => return Ok(()),
+            Err(error) if is_in_use(&describe(&error).0) && !patience.is_over() => TimeoutFuture::new(RETRY_EVERY_MS).await,
+            Err(error) => return Err(failed(error)),
+        }
+    }
+}
+
+/// Deletes the folder of a further place of `name`. One that does not exist is fine.
+pub(crate) async fn remove_place(name: &str, place: &str) -> Result<(), Failure> {
+    if usable().await.is_err() {
+        return Ok(());
+    }
+    let failed = |error: JsValue| Failure::storage("deleting what is left of an import", &error);
+    let Some(root) = root().await.map_err(failed)? else { return Ok(()) };
+    remove_directory(&root, &beside(name, place)?).await.map_err(failed)
 }
 
 async fn make_directory(encoded: &str) -> Result<FileSystemDirectoryHandle, JsValue> {
@@ -144,6 +195,12 @@ async fn root() -> Result<Option<FileSystemDirectoryHandle>, JsValue> {
         Err(error) if describe(&error).0 == "NotFoundError" => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The name of the directory of a database, or of a further place of its name.
+fn beside(name: &str, place: &str) -> Result<String, Failure> {
+    let first = directory(name)?;
+    Ok(if place.is_empty() { first } else { format!("{first}{BESIDE}{place}") })
 }
 
 /// The name of a database as a name of a directory: percent-encoded, with the dot encoded too.

@@ -27,13 +27,28 @@ pub(crate) struct PageStore {
 }
 
 impl PageStore {
+    /// Pages that have no place yet.
+    pub(crate) async fn empty(name: &str) -> Result<Self, Failure> {
+        Ok(Self::new(Idb::open().await?, Rc::default(), name, "", Durability::Strict))
+    }
+
+    /// Stores everything in place of what is at `place`, which nobody may have open.
+    pub(crate) async fn take_place(&self, place: &str) -> Result<(), Failure> {
+        let saved = self.idb.save(&self.name, place, self.pages.take_changes(), self.durability).await;
+        saved.map_err(|error| Failure::storage("storing the imported file in IndexedDB", &error))
+    }
+
     /// Loads all pages.
     pub(crate) async fn open(name: &str, place: &str, durability: Durability) -> Result<Self, Failure> {
         let idb = Idb::open().await?;
         let pages = Rc::new(Pages::default());
         pages.load(idb.load(name, place).await.map_err(|error| Failure::storage("reading the database from IndexedDB", &error))?);
+        Ok(Self::new(idb, pages, name, place, durability))
+    }
+
+    fn new(idb: Idb, pages: Rc<Pages>, name: &str, place: &str, durability: Durability) -> Self {
         let (name, place) = (name.to_owned(), place.to_owned());
-        Ok(Self { pages, idb, name, place, durability, turn: Mutex::new(()), failed: RefCell::default() })
+        Self { pages, idb, name, place, durability, turn: Mutex::new(()), failed: RefCell::default() }
     }
 
     pub(crate) fn pages(&self) -> &Rc<Pages> {

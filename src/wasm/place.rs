@@ -28,6 +28,8 @@ pub(crate) struct Opened {
     pub home: Home,
     /// `None`: in memory.
     pub files: Option<Files>,
+    /// Whose of its name it is; empty for the first user's.
+    pub place: String,
     /// Writes that are pending in the databases of other users of this name.
     pub pending_elsewhere: u64,
 }
@@ -35,8 +37,8 @@ pub(crate) struct Opened {
 /// What was found behind the first user's files.
 struct Found {
     store: Store,
-    /// Those of another user than the first.
-    files: Option<Files>,
+    /// The files of another user than the first, and their place.
+    other: Option<(Files, String)>,
     /// They should not have been empty.
     lost: bool,
     pending_elsewhere: u64,
@@ -48,7 +50,7 @@ pub(crate) async fn open(options: &Options, clock: &Clock) -> Result<Opened, Fai
     if tier == Tier::Memory {
         let conn = Connection::open_in_memory().map_err(StoreError::from)?;
         let home = Home { tier, lost: false, pages: None };
-        return Ok(Opened { store: store_of(conn, options, clock)?, home, files: None, pending_elsewhere: 0 });
+        return Ok(Opened { store: store_of(conn, options, clock)?, home, files: None, place: String::new(), pending_elsewhere: 0 });
     }
     let first = Files::open(tier, &options.name, "", options.durability).await?;
     let lost = known.is_some() && first.is_new();
@@ -63,15 +65,15 @@ pub(crate) async fn open(options: &Options, clock: &Clock) -> Result<Opened, Fai
     if known != Some(tier) {
         tier::mark(&options.name, tier).await;
     }
-    let files = match found.files {
-        None => first,
-        Some(files) => {
+    let (files, place) = match found.other {
+        None => (first, String::new()),
+        Some(other) => {
             first.release()?;
-            files
+            other
         }
     };
     let home = Home { tier, lost: lost || found.lost, pages: files.pages() };
-    Ok(Opened { store: found.store, home, files: Some(files), pending_elsewhere: found.pending_elsewhere })
+    Ok(Opened { store: found.store, home, files: Some(files), place, pending_elsewhere: found.pending_elsewhere })
 }
 
 /// Opens the first user's database, or, with files of its own, another's. The first one is closed then.
@@ -87,13 +89,13 @@ async fn find(options: &Options, clock: &Clock, tier: Tier, first: &Files) -> Re
         let pending_elsewhere = enter(&conn, options, &place)?;
         let store = store_of(conn, options, clock)?;
         first.settle().await?;
-        return Ok(Found { store, files: None, lost: false, pending_elsewhere });
+        return Ok(Found { store, other: None, lost: false, pending_elsewhere });
     }
     let files = Files::open(tier, &options.name, &place, options.durability).await?;
     match other(options, clock, first, &conn, &files, &place).await {
         Ok((store, pending_elsewhere)) => {
             let lost = files.is_new() && place == last;
-            Ok(Found { store, files: Some(files), lost, pending_elsewhere })
+            Ok(Found { store, other: Some((files, place)), lost, pending_elsewhere })
         }
         Err(failure) => {
             let _ = files.release();

@@ -6,6 +6,7 @@
 //! The rollback journal lives in memory: on handles it serves only the one transaction that turns an empty
 //! file into a database with a write-ahead log. So do temporary files.
 
+mod ahead;
 mod handle;
 mod log;
 mod main_file;

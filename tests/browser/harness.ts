@@ -2,7 +2,7 @@
 // by WebDriver (webkit.ts).
 // A profile is what two people at two machines have: storage, locks and service workers of its own.
 
-import { type BrowserContext, chromium, type Page as PlaywrightPage } from 'playwright-core';
+import { type BrowserContext, type CDPSession, chromium, type Page as PlaywrightPage } from 'playwright-core';
 import puppeteer, { type KeyInput, type BrowserContext as PuppeteerContext, type Page as PuppeteerPage } from 'puppeteer-core';
 // @ts-expect-error a plain JavaScript module of the build
 import { chromiumArgs, need } from '../../scripts/browsers.mjs';
@@ -43,6 +43,7 @@ interface TabDriver {
   reload(): Promise<unknown>;
   evaluate<R, A>(run: (argument: A) => R, argument: A): Promise<Awaited<R>>;
   close(): Promise<unknown>;
+  quota?(bytes: number | null): Promise<void>;
 }
 
 interface Driver extends TabDriver {
@@ -67,6 +68,12 @@ export class TestTab {
 
   reload(): Promise<unknown> {
     return this.driver.reload();
+  }
+
+  /** Lets the page's origin have so many bytes; `null`: as many as the browser gives. Chromium only. */
+  async quota(bytes: number | null): Promise<void> {
+    if (!this.driver.quota) throw new Error('This browser has no quota that a test could set.');
+    await this.driver.quota(bytes);
   }
 
   /** Runs a function in the page. */
@@ -182,7 +189,14 @@ function chromiumProfile(context: BrowserContext): Profile<TestPage> {
 }
 
 function chromiumDriver(page: PlaywrightPage): Driver {
+  // The quota is given back when the session ends.
+  let session: Promise<CDPSession> | undefined;
   return {
+    quota: async (bytes) => {
+      session ??= page.context().newCDPSession(page);
+      const origin = new URL(page.url()).origin;
+      await (await session).send('Storage.overrideQuotaForOrigin', bytes === null ? { origin } : { origin, quotaSize: bytes });
+    },
     goto: (url) => page.goto(url),
     reload: () => page.reload(),
     evaluate: (run, argument) => page.evaluate(run as never, argument) as never,

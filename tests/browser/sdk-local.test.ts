@@ -18,6 +18,25 @@ inEveryBrowser('the package alone', (scenario) => {
     assert.deepEqual(await page.run(() => db.tables.lists.all()), written.rows);
   });
 
+  scenario('the worker needs no network for the module that the page has, and loads it where the page has none', async (stage) => {
+    const page = await stage.page();
+    const seen = await page.run(async () => {
+      const offline = URL.createObjectURL(new Blob(['globalThis.fetch = () => Promise.reject(new Error("no network"));'], { type: 'text/javascript' }));
+      const script = `import ${JSON.stringify(offline)}; import ${JSON.stringify(new URL('/worker.js', location.href).href)};`;
+      const workerUrl = URL.createObjectURL(new Blob([script], { type: 'text/javascript' }));
+      const given = sdk.openDatabase({ name: 'given', workerUrl });
+      await given.tables.lists.insert({ name: 'one', owner_id: 'ann' });
+      sdk.hideAndShow();
+      await given.tables.lists.insert({ name: 'two', owner_id: 'ann' });
+      const fetched = performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('.wasm')).length;
+      WebAssembly.compileStreaming = () => Promise.reject(new Error('the page may not'));
+      const loaded = sdk.openDatabase({ name: 'loaded', wasmUrl: '/seaworthy.wasm?loaded' });
+      await loaded.tables.lists.insert({ name: 'three', owner_id: 'ann' });
+      return { given: await given.tables.lists.count(), fetched, loaded: await loaded.tables.lists.count(), workers: sdk.workers.length };
+    });
+    assert.deepEqual(seen, { given: 2, fetched: 1, loaded: 1, workers: 3 });
+  });
+
   scenario('every value comes back as it was written, through the store and its packed answer', async (stage) => {
     const page = await stage.page();
     await openIn(page);

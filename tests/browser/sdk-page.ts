@@ -94,9 +94,9 @@ function patchedWorker(patch: string): string {
 /** The worker's script, with a wasm instance that traps in every read that has `marker` in it. */
 function trappingWorker(marker: string): string {
   return patchedWorker(`
-    const { instantiateStreaming } = WebAssembly;
-    WebAssembly.instantiateStreaming = async (...given) => {
-      const { instance, module } = await instantiateStreaming(...given);
+    const { instantiate } = WebAssembly;
+    WebAssembly.instantiate = async (module, imports) => {
+      const instance = await instantiate(module, imports);
       const { memory, database_read } = instance.exports;
       const read = (self, at, length) => {
         const call = new TextDecoder().decode(new Uint8Array(memory.buffer, at, length));
@@ -147,6 +147,34 @@ async function fillDisk(full: boolean): Promise<number> {
   return refused;
 }
 
+/** What a browser did not write of a database's file, as the worker of `watchingWorker` saw it. */
+const refused: { readonly file: string; readonly bytes: number }[] = [];
+
+/** The worker's script, which tells every write to a file that was not made whole. */
+function watchingWorker(): string {
+  new BroadcastChannel('refused').onmessage = ({ data }) => refused.push(data);
+  return patchedWorker(`
+    const told = new BroadcastChannel('refused');
+    const { createSyncAccessHandle } = FileSystemFileHandle.prototype;
+    FileSystemFileHandle.prototype.createSyncAccessHandle = async function (...given) {
+      const handle = await createSyncAccessHandle.apply(this, given);
+      const file = this.name;
+      const { write } = handle;
+      const tell = (bytes) => told.postMessage({ file, bytes });
+      handle.write = (buffer, options) => {
+        try {
+          const written = write.call(handle, buffer, options);
+          if (written !== buffer.byteLength) tell(buffer.byteLength);
+          return written;
+        } catch (error) {
+          tell(buffer.byteLength);
+          throw error;
+        }
+      };
+      return handle;
+    };`);
+}
+
 /** Leaves the page as the back-forward cache does, and comes back: the worker is killed and another one started. */
 function hideAndShow(): void {
   dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }));
@@ -164,6 +192,8 @@ const api = {
   hastyWorker,
   crampedWorker,
   fillDisk,
+  refused,
+  watchingWorker,
   hideAndShow,
   writeWithoutEnd,
   held,

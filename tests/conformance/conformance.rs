@@ -6,6 +6,8 @@ mod capture;
 mod crash;
 mod definition;
 mod fixture;
+mod group;
+mod import;
 mod kept;
 mod keys;
 mod live;

@@ -1,7 +1,7 @@
 // The other end of a connection, played by a test.
 
 import type { WorkerPort } from '../../js/connection.js';
-import type { Answers, Notice, Op, PageMessage, Request, RequestOf, WorkerMessage } from '../../js/messages.js';
+import type { Answers, ModuleMessage, Notice, Op, PageMessage, Request, RequestOf, WorkerMessage } from '../../js/messages.js';
 
 export const STATUS: Answers['open'] = {
   connection: 'offline',
@@ -24,7 +24,8 @@ export class FakeWorker implements WorkerPort {
   readonly addEventListener = this.#target.addEventListener.bind(this.#target) as WorkerPort['addEventListener'];
 
   readonly postMessage = (message: unknown): void => {
-    const copy = structuredClone(message) as PageMessage;
+    const copy = structuredClone(message) as PageMessage | ModuleMessage;
+    if (copy.op === 'module') return;
     if ('id' in copy) this.requests.push(copy);
     else this.notices.push(copy);
   };

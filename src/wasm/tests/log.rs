@@ -1,9 +1,10 @@
 //! The files as the browser sees them: how often they are written, and what happens when they cannot be.
 
-use crate::page::{Page, call, text};
+use crate::page::{Page, call, field, text};
+use js_sys::Uint8Array;
 use seaworthy_protocol::Value;
 use seaworthy_wasm::Database;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 async fn fresh(name: &str) -> Page {
@@ -79,6 +80,58 @@ async fn strict_commits_are_flushed_after_they_were_written_and_relaxed_ones_are
     }
 }
 
+/// So many inserts at once; gives how many were made.
+fn insert_many(page: &Page, from: u32, count: u32) -> usize {
+    let writes = (from..from + count).map(|id| {
+        let write = js_sys::Object::new();
+        let id = format!("n{id}");
+        let bytes = Uint8Array::from(call("INSERT INTO things VALUES (?, randomblob(100))", &[id.as_str().into()]).as_slice());
+        js_sys::Reflect::set(&write, &"request".into(), &id.into()).unwrap();
+        js_sys::Reflect::set(&write, &"call".into(), &bytes).unwrap();
+        write.into()
+    });
+    let answers = page.database.write_group(writes.collect()).unwrap();
+    answers.iter().filter(|answer| !text(&field(answer, "receipt"), "id").is_empty()).count()
+}
+
+#[wasm_bindgen_test]
+async fn writes_at_once_share_one_write_to_the_file_and_one_flush() {
+    for (durability, flushes) in [("relaxed", ""), ("strict", "1")] {
+        let name = format!("shared-{durability}");
+        Database::remove(name.clone()).await.unwrap();
+        let page = Page::open_durable(&name, durability).await;
+        insert(&page, "warm").unwrap();
+        js(WATCH);
+        assert_eq!(insert_many(&page, 0, 50), 50);
+        assert_eq!(js("globalThis.flushes.join()").as_string().unwrap(), flushes, "{durability}");
+        assert_eq!(writes(), 1.0);
+        assert_eq!(count(&page), Value::Integer(51));
+        page.database.close().unwrap();
+        let page = Page::open(&name, "opfs").await;
+        assert_eq!(count(&page), Value::Integer(51));
+        let pending: js_sys::Array = page.database.pending().unwrap().unchecked_into();
+        assert_eq!(pending.length(), 51, "each is queued by itself");
+        page.database.close().unwrap();
+    }
+}
+
+#[wasm_bindgen_test]
+async fn a_full_disk_that_writes_at_once_meet_takes_only_those_for_which_there_is_no_room() {
+    let page = fresh("shared-full").await;
+    insert(&page, "before").unwrap();
+    js(WATCH);
+    js("globalThis.answers.push(24, 24)");
+    assert_eq!(insert_many(&page, 0, 5), 4, "the commit of all failed, then that of the first alone");
+    assert_eq!(writes(), 6.0);
+    assert_eq!(insert_many(&page, 0, 5), 5, "the first is made now, the others are known");
+    assert_eq!(count(&page), Value::Integer(6));
+    page.database.close().unwrap();
+    let page = Page::open("shared-full", "opfs").await;
+    assert_eq!(count(&page), Value::Integer(6));
+    assert_eq!(page.value("PRAGMA integrity_check"), "ok".into());
+    page.database.close().unwrap();
+}
+
 #[wasm_bindgen_test]
 async fn a_full_disk_fails_the_commit_that_met_it_and_nothing_else() {
     // What Chromium and Firefox answer when the quota is reached.
@@ -99,6 +152,33 @@ async fn a_full_disk_fails_the_commit_that_met_it_and_nothing_else() {
         assert_eq!(page.value("PRAGMA integrity_check"), "ok".into());
         page.database.close().unwrap();
     }
+}
+
+#[wasm_bindgen_test]
+async fn the_log_that_a_dead_worker_has_left_is_read_in_few_reads() {
+    let page = fresh("long-log").await;
+    page.write(
+        "many",
+        "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 700) INSERT INTO things SELECT i, randomblob(7000) FROM n",
+        &[],
+    )
+    .unwrap();
+    // A worker that dies moves nothing out of the log.
+    js("globalThis.before = FileSystemSyncAccessHandle.prototype.write; FileSystemSyncAccessHandle.prototype.write = () => 0");
+    let _ = page.database.close();
+    js("FileSystemSyncAccessHandle.prototype.write = globalThis.before;
+        globalThis.reads = []; globalThis.read = FileSystemSyncAccessHandle.prototype.read;
+        FileSystemSyncAccessHandle.prototype.read = function (buffer, options) {
+            globalThis.reads.push(buffer.byteLength);
+            return globalThis.read.call(this, buffer, options);
+        }");
+    let page = Page::open("long-log", "opfs").await;
+    js("FileSystemSyncAccessHandle.prototype.read = globalThis.read");
+    let (reads, bytes) = (js("globalThis.reads.length").as_f64().unwrap(), js("globalThis.reads.reduce((sum, read) => sum + read, 0)").as_f64().unwrap());
+    assert!(bytes > 5_000_000.0, "the log was there: {bytes} bytes");
+    assert!(reads < 80.0, "{reads} reads");
+    assert_eq!(count(&page), Value::Integer(700));
+    page.database.close().unwrap();
 }
 
 #[wasm_bindgen_test]

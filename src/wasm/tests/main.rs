@@ -5,6 +5,7 @@
 
 mod errors;
 mod events;
+mod exchange;
 mod files;
 mod log;
 mod page;

@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-const SCHEMA: &str = r#"{ "version": 1, "tables": [
+pub const SCHEMA: &str = r#"{ "version": 1, "tables": [
     { "name": "todos", "primary_key": ["id"], "columns": [ { "name": "id", "type": "TEXT" }, { "name": "title", "type": "TEXT", "unique": true } ] },
     { "name": "things", "primary_key": ["id"], "columns": [ { "name": "id", "type": "TEXT" }, { "name": "v", "type": "BLOB", "nullable": true } ] },
     { "name": "numbers", "primary_key": ["id"], "columns": [ { "name": "id", "type": "TEXT" }, { "name": "n", "type": "INTEGER" } ] } ] }"#;

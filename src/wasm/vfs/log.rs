@@ -8,6 +8,7 @@
 //! pattern not foreseen here can do is to cost more writes.
 
 use super::Handle;
+use super::ahead::Ahead;
 use sqlite_wasm_rs::vfs::VfsResult;
 use std::rc::Rc;
 
@@ -25,11 +26,12 @@ pub(super) struct LogFile {
     next: Option<u64>,
     /// The last header that came belongs to a commit frame.
     commits: bool,
+    ahead: Ahead,
 }
 
 impl LogFile {
     pub(super) fn new(handle: Rc<Handle>) -> Self {
-        Self { handle, waiting: Vec::new(), start: 0, next: None, commits: false }
+        Self { handle, waiting: Vec::new(), start: 0, next: None, commits: false, ahead: Ahead::default() }
     }
 
     pub(super) fn write(&mut self, buf: &[u8], offset: u64) -> VfsResult<()> {
@@ -37,6 +39,7 @@ impl LogFile {
         let is_frame_header = offset > 0 && buf.len() == FRAME_HEADER;
         if !self.keep(buf, offset, is_log_header, is_frame_header)? {
             self.flush()?;
+            self.ahead.forget();
             self.handle.write(buf, offset)?;
             if !is_frame_header {
                 self.next = Some(offset + buf.len() as u64);
@@ -78,6 +81,7 @@ impl LogFile {
         if self.waiting.is_empty() {
             return Ok(());
         }
+        self.ahead.forget();
         let written = self.handle.write(&self.waiting, self.start);
         self.next = written.is_ok().then_some(self.start + self.waiting.len() as u64);
         self.waiting.clear();
@@ -89,12 +93,13 @@ impl LogFile {
         if !self.waiting.is_empty() && offset + buf.len() as u64 > self.start {
             self.flush()?;
         }
-        self.handle.read(buf, offset)
+        self.ahead.read(&self.handle, buf, offset)
     }
 
     pub(super) fn truncate(&mut self, size: u64) -> VfsResult<()> {
         self.flush()?;
         self.next = None;
+        self.ahead.forget();
         self.handle.truncate(size)
     }
 

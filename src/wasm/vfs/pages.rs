@@ -67,7 +67,7 @@ impl Pages {
         Ok(there)
     }
 
-    pub(super) fn write(&self, buf: &[u8], offset: u64) -> VfsResult<()> {
+    pub(crate) fn write(&self, buf: &[u8], offset: u64) -> VfsResult<()> {
         let mut inner = self.0.borrow_mut();
         let size = inner.size.max(offset + buf.len() as u64);
         inner.resize(size);
