@@ -87,10 +87,11 @@ impl Database {
         let group: Vec<Write<'_>> = asked.iter().flatten().map(|(request, call, stamp)| Write { request, call, stamp: *stamp }).collect();
         let mut written = self.driver.with_store(|store| Ok(store.write_group(&group)))?.into_iter();
         self.driver.committed();
-        let answers = asked.into_iter().map(|asked| match asked.and_then(|_| written.next().ok_or_else(Failure::closed)?.map_err(Failure::from)) {
-            Ok(written) => answer(&written),
-            Err(failure) => object(&[("error", failure.to_js())]),
-        });
+        let answers =
+            asked.into_iter().map(|asked| match asked.and_then(|_| written.next().ok_or_else(Failure::closed)?.map_err(|error| self.driver.failure(error))) {
+                Ok(written) => answer(&written),
+                Err(failure) => object(&[("error", failure.to_js())]),
+            });
         Ok(answers.collect())
     }
 

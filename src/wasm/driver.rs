@@ -160,7 +160,8 @@ impl Driver {
         false
     }
 
-    fn failure(&self, error: StoreError) -> Failure {
+    /// The failure that a call ends with.
+    pub(crate) fn failure(&self, error: StoreError) -> Failure {
         let failure = Failure::from(error);
         if failure.code == "QuotaExceeded" && self.home.tier == Tier::IndexedDb { too_large() } else { failure }
     }
