@@ -31,7 +31,7 @@ export class Followers {
     else if (release < RELEASE) {
       send({ type: 'outdated' });
       link.close();
-    } else this.#serve({ id, visible: false, send: (message) => send({ type: 'page', message }) }, link, send);
+    } else this.#serve({ id, visible: this.#clients.get(id)?.visible ?? false, send: (message) => send({ type: 'page', message }) }, link, send);
   }
 
   /** Serves them no more. */
@@ -47,13 +47,19 @@ export class Followers {
   }
 
   #serve(client: Client, link: Link, send: (message: Downward) => void): void {
-    this.#dismiss(this.#clients.get(client.id));
+    const former = this.#clients.get(client.id);
+    if (former) {
+      this.#dismiss(former);
+      // It asked twice, since this worker was busy. Should it use the other link, it opens the database anew over that.
+      former.send({ type: 'moved' });
+    }
     this.#clients.set(client.id, client);
     this.#links.add(link);
     link.onmessage = ({ data }: MessageEvent<Upward>) => {
       if (!this.#isServing) return;
       switch (data.type) {
         case 'request':
+          this.#clients.set(client.id, client);
           this.#host.receive(client, data.request);
           return;
         case 'ping':
@@ -76,9 +82,8 @@ export class Followers {
     send({ type: 'connected' });
   }
 
-  #dismiss(client: Client | undefined): void {
-    if (!client || this.#clients.get(client.id) !== client) return;
-    this.#clients.delete(client.id);
+  #dismiss(client: Client): void {
+    if (this.#clients.get(client.id) === client) this.#clients.delete(client.id);
     if (this.#isServing) this.#host.detach(client);
   }
 }

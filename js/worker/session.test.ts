@@ -71,7 +71,7 @@ function browser() {
     tabs.push({ kill });
     return { session, posted, removed, ask, answered, owner, open: open_, moves, kill };
   };
-  return { tab, locks };
+  return { tab, locks, name: options.name };
 }
 
 /** An engine whose reads say who answered. */
@@ -234,4 +234,26 @@ test('without locks, or where they are refused, there is nothing but memory, if 
     await until('the answer', () => posted.some(({ type }) => type === 'ok'));
     assert.deepEqual(opened[0]?.storage, ['memory']);
   }
+});
+
+test('a tab that reached a busy owner over two links is served over the one that it uses', async () => {
+  const { tab, name } = browser();
+  const [first, second] = [tab('first'), tab('second')];
+  await first.open();
+  await second.open();
+  const topic = new BroadcastChannel(`seaworthy:${name}`);
+  const asked = new Promise<string>((resolve) => {
+    topic.onmessage = ({ data }) => data.type === 'connect' && resolve(data.client);
+  });
+  topic.postMessage({ type: 'owner' });
+  const client = await asked;
+  await until('the second link', () => second.moves() > 0);
+  await second.open();
+  // What was sent over the broker before comes late, over a port that nobody listens to.
+  topic.postMessage({ type: 'connect', client, link: 'late', release: 1 });
+  const before = second.moves();
+  await until('the tab to hear of it', () => second.moves() > before);
+  await second.open();
+  assert.equal(words(await second.answered(second.ask({ op: 'read', call: CALL }))), 'first');
+  topic.close();
 });
