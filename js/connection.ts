@@ -142,7 +142,10 @@ export class Connection {
     this.#waiting.clear();
     if (first) {
       first.resolve(status);
-      for (const [id, waiting] of unanswered) this.#repeat(id, waiting);
+      for (const [id, waiting] of unanswered) {
+        this.#waiting.set(id, waiting);
+        this.#send(id, waiting.body);
+      }
       return;
     }
     // The switch that this page itself asked for is no news.
@@ -250,7 +253,7 @@ export class Connection {
       return;
     }
     this.#waiting.set(id, waiting);
-    this.#send(id, waiting.body);
+    this.#send(id, waiting.body.op === 'write' ? { ...waiting.body, again: true } : waiting.body);
   }
 
   #listen(worker: WorkerPort, start: number): void {

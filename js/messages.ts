@@ -35,7 +35,15 @@ export interface OpenRequest {
 export type RequestBody =
   | { readonly op: 'open'; readonly options: OpenRequest }
   | { readonly op: 'read'; readonly call: Uint8Array }
-  | { readonly op: 'write'; readonly request: string; readonly call: Uint8Array; readonly policy?: Policy; readonly received?: readonly string[] }
+  | {
+      readonly op: 'write';
+      readonly request: string;
+      readonly call: Uint8Array;
+      readonly policy?: Policy;
+      readonly received?: readonly string[];
+      /** It was under way when another worker ended: it runs alone, so that one that ends worker after worker is found. */
+      readonly again?: true;
+    }
   | { readonly op: 'begin'; readonly transaction: string }
   | { readonly op: 'step'; readonly transaction: string; readonly call: Uint8Array }
   | { readonly op: 'commit'; readonly transaction: string; readonly request: string; readonly policy?: Policy; readonly received?: readonly string[] }

@@ -4,7 +4,7 @@ import type { Engine } from './engine.js';
 import { toWire } from './failure.js';
 import { HeldAnswers } from './held-answers.js';
 import { NetworkPause } from './network-pause.js';
-import { type GroupedWrite, writeTogether } from './write-group.js';
+import type { GroupedWrite } from './write-group.js';
 
 /** Gives answers to pages, those that rest on commits when everything that they rest on is stored. */
 export class Answering {
@@ -27,7 +27,8 @@ export class Answering {
 
   /** Runs writes that share one write to the file. Each answer comes when all of them are stored. */
   writeTogether(engine: Engine, writes: readonly GroupedWrite[]): void {
-    const answers = writeTogether(engine, writes);
+    for (const { request } of writes) engine.acknowledge(request.received ?? []);
+    const answers = engine.write_group(writes.map(({ request }) => request));
     const stored = engine.settle();
     for (const [at, { client, request }] of writes.entries()) {
       const answer = answers[at] as (typeof answers)[number];

@@ -23,6 +23,14 @@ test('writes that come at once are written together, and before anything that co
   assert.equal(log.at(-1), 'write d', 'one alone is written as ever');
 });
 
+test('a write that was under way when another worker ended runs alone, so that one that kills workers is found', async () => {
+  const { ask, log, later } = await setUp({}, OPTIONS, true);
+  ask({ op: 'write', request: 'a', call: CALL });
+  ask({ op: 'write', request: 'b', call: CALL, again: true });
+  ask({ op: 'write', request: 'c', call: CALL, again: true });
+  assert.deepEqual([log, later.length], [['write a', 'write b', 'write c'], 1]);
+});
+
 test('an export is given piece by piece to who began it, and ends when its page is gone', async () => {
   const { ask, answerTo, log } = await setUp();
   const begun = ask({ op: 'export', export: 'x' });

@@ -4,11 +4,11 @@ import { Answering } from './answering.js';
 import { Audience } from './audience.js';
 import { Calls } from './calls.js';
 import type { Client } from './client.js';
+import { undeletable } from './deletion.js';
 import { type Engine, type EngineModule, type EngineOptions, engineOptions } from './engine.js';
 import { closed, isTrap, messageOf, pendingWrites, toWire } from './failure.js';
 import type { HostListener } from './host-listener.js';
 import { type FileRequest, Import } from './import.js';
-import { undeletable } from './pending.js';
 import { type Asked, RequestQueue } from './queue.js';
 import { outdatedSchema, standingOf } from './release.js';
 import { behindMessages, type GroupedWrite, type Later, WriteGroup } from './write-group.js';
@@ -72,7 +72,7 @@ export class Host {
     if (request.op === 'open') this.#admit(client, request);
     else if (!this.#audience.has(client)) return;
     else if (!this.#mayRun(request)) this.#queue.push(client, request);
-    else if (request.op === 'write' && this.#engine) this.#writes.add({ client, request });
+    else if (request.op === 'write' && !request.again && this.#engine) this.#writes.add({ client, request });
     else this.#run(client, request);
   }
 

@@ -2,12 +2,12 @@ import type { OpenRequest, PageMessage, Request, RequestOf, WorkerMessage } from
 import { uuid } from '../uuid.js';
 import { Channel, type Downward, type Link, type Upward } from './channel.js';
 import type { Client } from './client.js';
+import { unreadable } from './deletion.js';
 import type { EngineModule } from './engine.js';
 import { isTrap, messageOf, toWire } from './failure.js';
 import { Followers } from './followers.js';
 import { Host } from './host.js';
 import { clientLock, databaseTopic, hold, NoLocks, OwnerLock, pagesGone } from './locks.js';
-import { unreadable } from './pending.js';
 import { outdatedSchema } from './release.js';
 
 /** Compiles the wasm module at an URL. */

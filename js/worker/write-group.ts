@@ -1,6 +1,5 @@
 import type { RequestOf } from '../messages.js';
 import type { Client } from './client.js';
-import type { Engine } from './engine.js';
 
 /** A write as it came from a page. */
 export interface GroupedWrite {
@@ -45,12 +44,6 @@ export class WriteGroup {
   drop(client?: Client): void {
     this.#waiting = client ? this.#waiting.filter((write) => write.client !== client) : [];
   }
-}
-
-/** Runs writes that share one write to the file. Each ends as if it had run alone. */
-export function writeTogether(engine: Engine, writes: readonly GroupedWrite[]): ReturnType<Engine['write_group']> {
-  for (const { request } of writes) engine.acknowledge(request.received ?? []);
-  return engine.write_group(writes.map(({ request }) => request));
 }
 
 /** Runs things behind the messages that have come already. A timer would wait for milliseconds. */
