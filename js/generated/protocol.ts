@@ -5,7 +5,7 @@
 export const PROTOCOL_VERSION = 1;
 
 /** What a client sends. Encoded as a map with one entry, whose key names the frame. */
-export type ClientFrame = { "hello": Hello } | { "push": Push } | { "pull": Pull } | { "token": TokenRenewal } | { "ping": Ping };
+export type ClientFrame = { "hello": Hello } | { "push": Push } | { "pull": Pull } | { "subscribe": Subscribe } | { "token": TokenRenewal } | { "ping": Ping };
 
 /** What the server sends. Encoded as a map with one entry, whose key names the frame. */
 export type ServerFrame = { "welcome": Welcome } | { "results": Results } | { "rows": Rows } | { "checkpoint": Checkpoint } | { "error": ErrorFrame } | { "pong": Pong };
@@ -24,6 +24,10 @@ export type Hello = {
   schema_version: number,
   /** Confirmed transactions of which the server is to say whether it knows them. */
   doubtful?: Array<TransactionId>,
+  /** What it subscribes to, besides the automatic streams. */
+  subscriptions?: Array<Subscription>,
+  /** The buckets that it holds at `cursor`. */
+  buckets?: Array<BucketId>,
 };
 
 /** Answers `hello`, and stands first in the answer to a `pull`. */
@@ -215,10 +219,16 @@ export type Pull = {
   schema_version: number,
   /** Confirmed transactions of which the server is to say whether it knows them. */
   doubtful?: Array<TransactionId>,
+  /** What it subscribes to, besides the automatic streams. */
+  subscriptions?: Array<Subscription>,
+  /** The buckets that it holds at `cursor`. */
+  buckets?: Array<BucketId>,
 };
 
-/** Rows of one table, part of the checkpoint that follows. */
+/** Rows of one bucket, part of the checkpoint that follows. */
 export type Rows = {
+  /** The bucket that holds them. */
+  bucket: BucketId,
   /** The table. */
   table: string,
   /** The columns of `rows`, in order. */
@@ -227,7 +237,7 @@ export type Rows = {
   key: Array<string>,
   /** Rows as they are now, whole. */
   rows: Array<Array<Value>>,
-  /** Keys of rows that the replica must no longer hold. */
+  /** Keys of rows that the bucket holds no more. The replica lets go of a row when none of its buckets holds it. */
   gone: Array<Array<Value>>,
 };
 
@@ -235,11 +245,71 @@ export type Rows = {
 export type Checkpoint = {
   /** Where the replica stands once it has applied it. */
   cursor: Cursor,
-  /** The `rows` before it are everything: what they do not name must go. */
+  /** The cursor was not known. The buckets that joined are everything: what they do not hold must go. */
   reset: boolean,
   /** The first checkpoint after a question (`doubtful`): those of the named transactions that are in the log up to here. */
   known?: Array<TransactionId>,
+  /** What the replica is to hold from here on, where that has changed: a bucket that none of them names is left. */
+  streams?: Array<StreamState>,
+  /** The buckets that joined or changed. */
+  buckets?: Array<BucketUpdate>,
+  /** More buckets are to join before the first download is whole: nothing leaves the queue yet. */
+  partial?: boolean,
 };
+
+/** Names a bucket. Only the server reads it. */
+export type BucketId = string;
+
+/** A bucket as a checkpoint leaves it. */
+export type BucketUpdate = {
+  /** The bucket. */
+  bucket: BucketId,
+  /** Whether the `rows` before it are all of it: the replica did not hold it, or is to hold it anew. */
+  joined: boolean,
+  /** How many rows it holds. */
+  rows: number,
+  /** See `Checksum`(crate::Checksum). */
+  checksum: number,
+};
+
+/** A stream with its parameters, as a client asks for it. */
+export type Subscription = {
+  /** The name of the stream. */
+  stream: string,
+  /** The parameters that it takes, by name. */
+  params?: { [key in string]: Value },
+};
+
+/** On an open WebSocket: what the replica subscribes to from now on, in place of all before. */
+export type Subscribe = {
+  /** All of it. Automatic streams need not be named. */
+  subscriptions: Array<Subscription>,
+};
+
+/** What the server makes of a subscription, or of an automatic stream. */
+export type StreamState = {
+  /** The name of the stream. */
+  stream: string,
+  /** The parameters as they were asked for. */
+  params?: { [key in string]: Value },
+  /** Whether it is there without being asked for. */
+  auto: boolean,
+  /** The buckets that hold its rows, for this user and now. */
+  buckets: Array<BucketId>,
+  /** Why it cannot be had as it was asked for. */
+  error?: StreamError,
+};
+
+/** Why a subscription gets nothing. */
+export type StreamError = {
+  /** Stable: `StreamErrorCode`, or one that is newer. */
+  code: string,
+  /** For people: what to do. */
+  message: string,
+};
+
+/** The codes of `StreamError`. */
+export type StreamErrorCode = "unknown_stream" | "bad_params" | "too_many_buckets";
 
 /** What went wrong. On a WebSocket the server closes after it. */
 export type ErrorFrame = {

@@ -36,9 +36,9 @@ use backoff::Backoff;
 use fetch::FetchLink;
 use pull::Collected;
 use push::Push;
-use seaworthy_protocol::ServerFrame;
+use seaworthy_protocol::{ServerFrame, Subscription};
 use socket::Socket;
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 use storage::Work;
 use token::Token;
 
@@ -50,6 +50,8 @@ pub struct Client {
     token: Token,
     push: Push,
     collected: Collected,
+    /// The subscriptions that the server was told of last, on this connection.
+    told_subscriptions: Option<Arc<[Subscription]>>,
     /// The storage output that waits for its answer.
     work: Option<Work>,
     /// Frames of the last input that were not read yet, because storage was asked in between.
@@ -99,6 +101,7 @@ impl Client {
             token: Token::default(),
             push: Push::default(),
             collected: Collected::default(),
+            told_subscriptions: None,
             work: None,
             inbox: VecDeque::new(),
             socket_failures: 0,
@@ -129,6 +132,7 @@ impl Client {
             Input::Closed => self.socket_closed(now),
             Input::Fetched { id, result } => self.fetched(now, id, result),
             Input::Committed { through } => self.replica.last_sequence = self.replica.last_sequence.max(through),
+            Input::Subscribed(replica) => self.subscribed(now, replica),
             Input::Outbox(transactions) => self.loaded(now, transactions),
             Input::Stored(replica) => self.stored(now, replica),
             Input::StorageFailed => self.storage_failed(now),
@@ -183,6 +187,7 @@ impl Client {
         if self.work.is_none() {
             self.run_timers(now);
             self.send_token();
+            self.send_subscriptions();
             self.pull_next(now);
             self.push_next(now);
         }

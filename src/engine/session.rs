@@ -18,13 +18,13 @@ mod streaming;
 mod tests;
 pub mod timing;
 
-pub use input::{Admission, Identity, Input, Pulled};
+pub use input::{Admission, Identity, Input, Pulled, Standing};
 pub use output::Output;
 pub use principal::Principal;
 
 use crate::{EngineError, Millis, client::User};
 use opening::Stage;
-use seaworthy_protocol::{ClientFrame, Cursor, Position, ReplicaId, Sequence, TransactionId};
+use seaworthy_protocol::{BucketId, ClientFrame, Cursor, Position, ReplicaId, Sequence, StreamState, Subscription, TransactionId};
 use std::collections::VecDeque;
 
 /// The server's state machine for one connection, or for one request. See the module.
@@ -44,6 +44,13 @@ pub struct Session {
     doubtful: Vec<TransactionId>,
     /// Where we have read to; what lies between holds nothing for this user.
     read: Option<Cursor>,
+    /// The buckets that the replica holds there.
+    buckets: Vec<BucketId>,
+    subscriptions: Vec<Subscription>,
+    /// What the replica was told last of what it is to hold.
+    told_streams: Option<Vec<StreamState>>,
+    /// What the replica is to hold may have changed, or is not all read: there is something to read without news.
+    unsettled: bool,
     head: Position,
     /// A checkpoint at or behind this must be sent.
     owed: Option<Position>,
@@ -92,6 +99,10 @@ impl Session {
             sent: None,
             doubtful: Vec::new(),
             read: None,
+            buckets: Vec::new(),
+            subscriptions: Vec::new(),
+            told_streams: None,
+            unsettled: false,
             head: Position(0),
             owed: None,
             authenticating: false,

@@ -4,16 +4,22 @@
 //! sender may do it, is for the engine and the server.
 
 use crate::{
-    Checkpoint, ClientFrame, DecodeError, Outcome, Push, Results, Rows, Sequence, ServerFrame, Transaction, TransactionId, changeset, fingerprint, limits,
+    BucketId, Checkpoint, ClientFrame, DecodeError, Outcome, Push, Results, Rows, Sequence, ServerFrame, StreamState, Subscription, Transaction, TransactionId,
+    Value, changeset, fingerprint, limits,
 };
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 pub(crate) fn check_client(frame: &ClientFrame) -> Result<(), DecodeError> {
     match frame {
-        ClientFrame::Hello(hello) => check_token(&hello.token).and_then(|()| check_doubtful(&hello.doubtful)),
+        ClientFrame::Hello(hello) => {
+            check_token(&hello.token)?;
+            check_doubtful(&hello.doubtful)?;
+            check_standing(&hello.subscriptions, &hello.buckets)
+        }
+        ClientFrame::Subscribe(subscribe) => check_standing(&subscribe.subscriptions, &[]),
         ClientFrame::Token(renewal) => check_token(&renewal.token),
         ClientFrame::Push(push) => check_push(push),
-        ClientFrame::Pull(pull) => check_doubtful(&pull.doubtful),
+        ClientFrame::Pull(pull) => check_doubtful(&pull.doubtful).and_then(|()| check_standing(&pull.subscriptions, &pull.buckets)),
         ClientFrame::Ping(_) => Ok(()),
     }
 }
@@ -22,8 +28,8 @@ pub(crate) fn check_server(frame: &ServerFrame) -> Result<(), DecodeError> {
     match frame {
         ServerFrame::Results(results) => check_results(results),
         ServerFrame::Rows(rows) => check_rows(rows),
-        ServerFrame::Checkpoint(Checkpoint { known: Some(known), .. }) => check_doubtful(known),
-        ServerFrame::Welcome(_) | ServerFrame::Checkpoint(_) | ServerFrame::Error(_) | ServerFrame::Pong(_) => Ok(()),
+        ServerFrame::Checkpoint(checkpoint) => check_checkpoint(checkpoint),
+        ServerFrame::Welcome(_) | ServerFrame::Error(_) | ServerFrame::Pong(_) => Ok(()),
     }
 }
 
@@ -37,6 +43,30 @@ fn check_token(token: &str) -> Result<(), DecodeError> {
 
 fn check_doubtful(ids: &[TransactionId]) -> Result<(), DecodeError> {
     at_most("doubtful transactions", ids.len(), limits::MAX_DOUBTFUL)
+}
+
+fn check_standing(subscriptions: &[Subscription], buckets: &[BucketId]) -> Result<(), DecodeError> {
+    at_most("subscriptions", subscriptions.len(), limits::MAX_SUBSCRIPTIONS)?;
+    subscriptions.iter().try_for_each(|subscription| check_subscription(&subscription.stream, &subscription.params))?;
+    check_buckets(buckets.iter())
+}
+
+fn check_subscription(stream: &str, params: &BTreeMap<String, Value>) -> Result<(), DecodeError> {
+    at_most("bytes in the name of a stream", stream.len(), limits::MAX_NAME_BYTES)?;
+    at_most("parameters of a stream", params.len(), limits::MAX_PARAMS)?;
+    at_most("bytes of parameters", params.iter().map(|(name, value)| name.len() + value.wire_size()).sum(), limits::MAX_BUCKET_BYTES)
+}
+
+fn check_buckets<'a>(buckets: impl ExactSizeIterator<Item = &'a BucketId>) -> Result<(), DecodeError> {
+    at_most("buckets", buckets.len(), limits::MAX_BUCKETS)?;
+    let longest = buckets.map(|bucket| bucket.0.len()).max().unwrap_or_default();
+    at_most("bytes in a bucket id", longest, limits::MAX_BUCKET_BYTES)
+}
+
+fn check_checkpoint(checkpoint: &Checkpoint) -> Result<(), DecodeError> {
+    check_doubtful(checkpoint.known.as_deref().unwrap_or_default())?;
+    check_buckets(checkpoint.buckets.iter().map(|update| &update.bucket))?;
+    checkpoint.streams.iter().flatten().try_for_each(|state: &StreamState| check_buckets(state.buckets.iter()))
 }
 
 fn check_push(push: &Push) -> Result<(), DecodeError> {
@@ -78,6 +108,7 @@ fn check_results(results: &Results) -> Result<(), DecodeError> {
 fn check_rows(rows: &Rows) -> Result<(), DecodeError> {
     let bad = |reason| Err(DecodeError::BadRows { table: rows.table.chars().take(limits::MAX_NAME_BYTES).collect(), reason });
     at_most("columns", rows.columns.len(), limits::MAX_COLUMNS)?;
+    check_buckets([&rows.bucket].into_iter())?;
     if !changeset::is_name(&rows.table) || !rows.columns.iter().all(|column| changeset::is_name(column)) {
         return bad("a name is empty, holds NUL, or is too long");
     }

@@ -4,7 +4,7 @@
 //! [`crate::Pull`] brings rows, [`crate::ErrorFrame`] refuses. `PROTOCOL.md` says what each side MUST
 //! do with them. A frame is added here, in `NAMES`, in the document and in the golden vectors at once.
 
-use crate::{Checkpoint, ErrorFrame, Hello, Ping, Pong, Pull, Push, Results, Rows, TokenRenewal, Welcome};
+use crate::{Checkpoint, ErrorFrame, Hello, Ping, Pong, Pull, Push, Results, Rows, Subscribe, TokenRenewal, Welcome};
 use serde::{Deserialize, Serialize};
 
 /// What a client sends. Encoded as a map with one entry, whose key names the frame.
@@ -18,6 +18,8 @@ pub enum ClientFrame {
     Push(Push),
     /// See [`Pull`].
     Pull(Pull),
+    /// See [`Subscribe`].
+    Subscribe(Subscribe),
     /// See [`TokenRenewal`].
     Token(TokenRenewal),
     /// See [`Ping`].
@@ -45,7 +47,7 @@ pub enum ServerFrame {
 
 impl ClientFrame {
     /// The names of all client frames on the wire.
-    pub const NAMES: &'static [&'static str] = &["hello", "push", "pull", "token", "ping"];
+    pub const NAMES: &'static [&'static str] = &["hello", "push", "pull", "subscribe", "token", "ping"];
 }
 
 impl ServerFrame {

@@ -3,11 +3,11 @@
 //! Both sides say their version before anything else, so that whoever is too old can be told. A token
 //! travels here or in a header, never in an address.
 
-use crate::{Cursor, Epoch, Position, ReplicaId, Sequence, TransactionId};
+use crate::{BucketId, Cursor, Epoch, Position, ReplicaId, Sequence, Subscription, TransactionId};
 use serde::{Deserialize, Serialize};
 
 /// Opens a WebSocket: who is there, and what it has.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Hello {
     /// The protocol version that the client speaks.
@@ -25,6 +25,14 @@ pub struct Hello {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(test, ts(optional, as = "Option<Vec<TransactionId>>"))]
     pub doubtful: Vec<TransactionId>,
+    /// What it subscribes to, besides the automatic streams.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(optional, as = "Option<Vec<Subscription>>"))]
+    pub subscriptions: Vec<Subscription>,
+    /// The buckets that it holds at `cursor`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(optional, as = "Option<Vec<BucketId>>"))]
+    pub buckets: Vec<BucketId>,
 }
 
 /// Answers `hello`, and stands first in the answer to a `pull`.

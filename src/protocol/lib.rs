@@ -9,6 +9,7 @@
 mod bounds;
 mod changes;
 mod changeset;
+mod checksum;
 mod codec;
 mod conflict;
 mod error;
@@ -21,6 +22,7 @@ mod pull;
 mod push;
 mod refusal;
 mod shape;
+mod stream;
 #[cfg(test)]
 mod typescript;
 mod value;
@@ -28,6 +30,7 @@ mod wire;
 
 pub use changes::{Changes, Op, RowChange, TableChanges};
 pub use changeset::ChangesetError;
+pub use checksum::Checksum;
 pub use codec::{Format, decode_client, decode_server, decode_server_frames, encode_client, encode_server, encode_server_frames};
 pub use conflict::{Conflict, ConflictKind, Image, Policy, RejectData};
 pub use error::DecodeError;
@@ -37,6 +40,7 @@ pub use id::{Cursor, Epoch, IdError, Incarnation, Position, ReplicaId, Sequence,
 pub use pull::{Checkpoint, Pull, Rows};
 pub use push::{Outcome, Push, RejectCode, Results, RewrittenRow, RowKey, Transaction, TransactionResult};
 pub use refusal::{ErrorCode, ErrorFrame};
+pub use stream::{BucketId, BucketUpdate, StreamError, StreamErrorCode, StreamState, Subscribe, Subscription};
 pub use value::Value;
 
 /// The protocol version that this build speaks. Raised with every change of a frame.

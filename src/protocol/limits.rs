@@ -47,3 +47,11 @@ pub const MAX_DOUBTFUL: usize = 10_000;
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// Largest position, sequence or duration: the largest integer that every JSON reader holds exactly.
 pub const MAX_COUNTER: u64 = (1 << 53) - 1;
+/// Most subscriptions of a replica, besides the automatic streams.
+pub const MAX_SUBSCRIPTIONS: usize = 1000;
+/// Most parameters of a subscription.
+pub const MAX_PARAMS: usize = 32;
+/// Longest bucket id, and most bytes in the parameters of one subscription.
+pub const MAX_BUCKET_BYTES: usize = 4096;
+/// Most buckets that a replica holds.
+pub const MAX_BUCKETS: usize = 10_000;

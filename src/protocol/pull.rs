@@ -3,11 +3,11 @@
 //! They carry state, not history: a row as it is now, however often it changed. Rows mean nothing
 //! until their checkpoint has come, and are never shown before.
 
-use crate::{Cursor, ReplicaId, TransactionId, Value};
+use crate::{BucketId, BucketUpdate, Cursor, ReplicaId, StreamState, Subscription, TransactionId, Value};
 use serde::{Deserialize, Serialize};
 
 /// Over fetch only: asks for the next checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Pull {
     /// The protocol version that the client speaks.
@@ -26,12 +26,22 @@ pub struct Pull {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(test, ts(optional, as = "Option<Vec<TransactionId>>"))]
     pub doubtful: Vec<TransactionId>,
+    /// What it subscribes to, besides the automatic streams.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(optional, as = "Option<Vec<Subscription>>"))]
+    pub subscriptions: Vec<Subscription>,
+    /// The buckets that it holds at `cursor`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(optional, as = "Option<Vec<BucketId>>"))]
+    pub buckets: Vec<BucketId>,
 }
 
-/// Rows of one table, part of the checkpoint that follows.
+/// Rows of one bucket, part of the checkpoint that follows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Rows {
+    /// The bucket that holds them.
+    pub bucket: BucketId,
     /// The table.
     pub table: String,
     /// The columns of `rows`, in order.
@@ -40,7 +50,7 @@ pub struct Rows {
     pub key: Vec<String>,
     /// Rows as they are now, whole.
     pub rows: Vec<Vec<Value>>,
-    /// Keys of rows that the replica must no longer hold.
+    /// Keys of rows that the bucket holds no more. The replica lets go of a row when none of its buckets holds it.
     pub gone: Vec<Vec<Value>>,
 }
 
@@ -50,22 +60,34 @@ pub struct Rows {
 pub struct Checkpoint {
     /// Where the replica stands once it has applied it.
     pub cursor: Cursor,
-    /// The `rows` before it are everything: what they do not name must go.
+    /// The cursor was not known. The buckets that joined are everything: what they do not hold must go.
     pub reset: bool,
     /// The first checkpoint after a question (`doubtful`): those of the named transactions that are in the log up to here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub known: Option<Vec<TransactionId>>,
+    /// What the replica is to hold from here on, where that has changed: a bucket that none of them names is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub streams: Option<Vec<StreamState>>,
+    /// The buckets that joined or changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(optional, as = "Option<Vec<BucketUpdate>>"))]
+    pub buckets: Vec<BucketUpdate>,
+    /// More buckets are to join before the first download is whole: nothing leaves the queue yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, ts(optional, as = "Option<bool>"))]
+    pub partial: bool,
 }
 
 impl Checkpoint {
     /// A checkpoint after rows that are news.
     pub fn at(cursor: Cursor) -> Self {
-        Self { cursor, reset: false, known: None }
+        Self { cursor, reset: false, known: None, streams: None, buckets: Vec::new(), partial: false }
     }
 
     /// A checkpoint after rows that are everything.
     pub fn resetting(cursor: Cursor) -> Self {
-        Self { cursor, reset: true, known: None }
+        Self { reset: true, ..Self::at(cursor) }
     }
 }

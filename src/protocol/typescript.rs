@@ -79,7 +79,7 @@ fn generate() -> String {
     let config = Config::new().with_large_int("number");
     let declarations = declarations![&config;
         ClientFrame, ServerFrame, Hello, Welcome, TokenRenewal, Ping, Pong, Push, Transaction, Changes, JsonRow, Op, Results, TransactionResult, Outcome, RowKey, RewrittenRow,
-        RejectCode, RejectData, Conflict, ConflictKind, Policy, Pull, Rows, Checkpoint, ErrorFrame, ErrorCode, Cursor, Position, Sequence, ReplicaId, TransactionId, Epoch, Incarnation, Value,
+        RejectCode, RejectData, Conflict, ConflictKind, Policy, Pull, Rows, Checkpoint, BucketId, BucketUpdate, Subscription, Subscribe, StreamState, StreamError, StreamErrorCode, ErrorFrame, ErrorCode, Cursor, Position, Sequence, ReplicaId, TransactionId, Epoch, Incarnation, Value,
     ];
     let head = format!("{HEAD}/** The protocol version that these types belong to. */\nexport const PROTOCOL_VERSION = {VERSION};\n\n");
     head + &declarations.join("\n")

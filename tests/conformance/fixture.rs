@@ -86,6 +86,7 @@ impl Fixture {
 
     pub fn todos(&self, rows: &[(&str, &str)], gone: &[&str]) -> Rows {
         Rows {
+            bucket: BucketId::default(),
             table: "todos".into(),
             columns: vec!["id".into(), "title".into(), "done".into()],
             key: vec!["id".into()],

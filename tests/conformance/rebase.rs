@@ -59,6 +59,7 @@ fn an_edit_whose_row_left_is_masked_with_those_that_build_on_it_and_comes_back()
 /// Lists that all have the same name, which is UNIQUE.
 fn homes(ids: &[&str], gone: &[&str]) -> Rows {
     Rows {
+        bucket: BucketId::default(),
         table: "lists".into(),
         columns: vec!["id".into(), "name".into()],
         key: vec!["id".into()],

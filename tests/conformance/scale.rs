@@ -35,7 +35,7 @@ fn key(n: u64) -> Value {
 fn todos(numbers: impl Iterator<Item = u64>, title: &str) -> Rows {
     let columns = ["id", "list_id", "title", "done", "slug"].map(str::to_owned).to_vec();
     let row = |n| vec![key(n), "l".into(), title.into(), 0.into(), key(n)];
-    Rows { table: "todos".into(), columns, key: vec!["id".into()], rows: numbers.map(row).collect(), gone: vec![] }
+    Rows { bucket: BucketId::default(), table: "todos".into(), columns, key: vec!["id".into()], rows: numbers.map(row).collect(), gone: vec![] }
 }
 
 /// The server decides these, each at its own position.
@@ -75,6 +75,7 @@ fn what_is_pending_costs_nothing_where_nothing_meets_it() {
     // The list is confirmed, although every other transaction builds on it.
     decide(&mut f, 1..=1, applied);
     let list = Rows {
+        bucket: BucketId::default(),
         table: "lists".into(),
         columns: vec!["id".into(), "name".into()],
         key: vec!["id".into()],

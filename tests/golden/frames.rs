@@ -1,11 +1,12 @@
 //! One sample or more of every frame, with the values that encoders get wrong.
 
 use seaworthy_protocol::{
-    Changes, Checkpoint, ClientFrame, Conflict, ConflictKind, Cursor, DecodeError, Epoch, ErrorCode, ErrorFrame, Format, Hello, Image, Incarnation, Op,
+    BucketId, BucketUpdate, Changes, Checkpoint, ClientFrame, Conflict, ConflictKind, Cursor, DecodeError, Epoch, ErrorCode, ErrorFrame, Format, Hello, Image, Incarnation, Op,
     Outcome, Ping, Policy, Pong, Position, Pull, Push, RejectCode, RejectData, ReplicaId, Results, RewrittenRow, RowChange, RowKey, Rows, Sequence,
-    ServerFrame, TableChanges, TokenRenewal, Transaction, TransactionId, TransactionResult, Value, Welcome, decode_client, decode_server, encode_client,
+    ServerFrame, StreamError, StreamErrorCode, StreamState, Subscribe, Subscription, TableChanges, TokenRenewal, Transaction, TransactionId, TransactionResult, Value, Welcome, decode_client, decode_server, encode_client,
     encode_server,
 };
+use std::collections::BTreeMap;
 
 /// A frame of either side.
 #[derive(Debug, PartialEq)]
@@ -44,17 +45,44 @@ const CURSOR: Cursor = Cursor { position: Position(42), incarnation: Incarnation
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl";
 
 fn client_samples() -> Vec<(&'static str, ClientFrame)> {
-    let hello = Hello { protocol: 1, token: TOKEN.into(), replica: REPLICA, cursor: None, schema_version: 0, doubtful: Vec::new() };
-    let pull = Pull { protocol: 1, replica: REPLICA, cursor: None, wait_ms: 0, schema_version: 0, doubtful: Vec::new() };
+    let hello = Hello { protocol: 1, token: TOKEN.into(), replica: REPLICA, ..Hello::default() };
+    let pull = Pull { protocol: 1, replica: REPLICA, ..Pull::default() };
+    let (subscriptions, buckets) = (vec![subscription()], bucket_ids());
     vec![
         ("hello_first", ClientFrame::Hello(hello.clone())),
-        ("hello", ClientFrame::Hello(Hello { cursor: Some(CURSOR), schema_version: 3, doubtful: ids(), ..hello })),
+        ("hello", ClientFrame::Hello(Hello { cursor: Some(CURSOR), schema_version: 3, doubtful: ids(), subscriptions: subscriptions.clone(), buckets: buckets.clone(), ..hello })),
         ("push", ClientFrame::Push(Push { replica: REPLICA, transactions: vec![first_transaction(), second_transaction()] })),
         ("pull_first", ClientFrame::Pull(pull.clone())),
-        ("pull", ClientFrame::Pull(Pull { cursor: Some(CURSOR), wait_ms: 20_000, schema_version: 3, doubtful: ids(), ..pull })),
+        ("pull", ClientFrame::Pull(Pull { cursor: Some(CURSOR), wait_ms: 20_000, schema_version: 3, doubtful: ids(), subscriptions: subscriptions.clone(), buckets, ..pull })),
+        ("subscribe", ClientFrame::Subscribe(Subscribe { subscriptions })),
         ("token", ClientFrame::Token(TokenRenewal { token: TOKEN.into() })),
         ("ping", ClientFrame::Ping(Ping {})),
     ]
+}
+
+fn subscription() -> Subscription {
+    let params = [("list_id".to_owned(), "l1".into()), ("since".to_owned(), 9_007_199_254_740_993.into())];
+    Subscription { stream: "list_todos".into(), params: params.into() }
+}
+
+fn bucket_ids() -> Vec<BucketId> {
+    vec![BucketId("1.0[\"alice\"]".into()), BucketId("2.0[\"l1\"]".into())]
+}
+
+fn stream_states() -> Vec<StreamState> {
+    let Subscription { stream, params } = subscription();
+    let [lists, todos] = bucket_ids().try_into().unwrap_or_default();
+    let error = StreamError::new(StreamErrorCode::UnknownStream, "the server has no stream archive");
+    vec![
+        StreamState { stream: "lists".into(), params: BTreeMap::new(), auto: true, buckets: vec![lists], error: None },
+        StreamState { stream, params, auto: false, buckets: vec![todos], error: None },
+        StreamState { stream: "archive".into(), params: BTreeMap::new(), auto: false, buckets: vec![], error: Some(error) },
+    ]
+}
+
+fn updates() -> Vec<BucketUpdate> {
+    let update = |(bucket, joined)| BucketUpdate { bucket, joined, rows: 2, checksum: 9_007_199_254_740_991 };
+    bucket_ids().into_iter().zip([false, true]).map(update).collect()
 }
 
 fn ids() -> Vec<TransactionId> {
@@ -109,12 +137,16 @@ fn server_samples() -> Vec<(&'static str, ServerFrame)> {
         ("welcome", ServerFrame::Welcome(welcome)),
         ("results", ServerFrame::Results(Results { results: outcomes() })),
         ("rows", ServerFrame::Rows(rows())),
-        ("checkpoint", ServerFrame::Checkpoint(Checkpoint { known: Some(ids()), ..Checkpoint::at(CURSOR) })),
+        ("checkpoint", ServerFrame::Checkpoint(checkpoint())),
         ("checkpoint_reset", ServerFrame::Checkpoint(Checkpoint::resetting(CURSOR))),
         ("error", ServerFrame::Error(ErrorFrame::new(ErrorCode::Unauthorized, "the token has expired: sign in again"))),
         ("error_retry", ServerFrame::Error(ErrorFrame::new(ErrorCode::Unavailable, "the server is stopping: try again"))),
         ("pong", ServerFrame::Pong(Pong {})),
     ]
+}
+
+fn checkpoint() -> Checkpoint {
+    Checkpoint { known: Some(ids()), streams: Some(stream_states()), buckets: updates(), partial: true, ..Checkpoint::at(CURSOR) }
 }
 
 fn outcomes() -> Vec<TransactionResult> {
@@ -176,5 +208,6 @@ fn rows() -> Rows {
         Value::Blob(vec![0, 0xff, 0x80]),
     ];
     let rows = (1..).zip(values).map(|(id, value)| vec![Value::Integer(id), value]).collect();
-    Rows { table: "values".into(), columns: vec!["id".into(), "value".into()], key: vec!["id".into()], rows, gone: vec![vec![Value::Integer(99)]] }
+    let bucket = BucketId("3.0[]".into());
+    Rows { bucket, table: "values".into(), columns: vec!["id".into(), "value".into()], key: vec!["id".into()], rows, gone: vec![vec![Value::Integer(99)]] }
 }

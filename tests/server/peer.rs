@@ -63,7 +63,7 @@ pub fn transaction(replica: ReplicaId, sequence: u64, changes: Changes) -> Trans
 }
 
 pub fn pull_frame(replica: ReplicaId, cursor: Option<Cursor>, wait_ms: u64) -> ClientFrame {
-    ClientFrame::Pull(Pull { protocol: VERSION, replica, cursor, wait_ms, schema_version: 1, doubtful: Vec::new() })
+    ClientFrame::Pull(Pull { protocol: VERSION, replica, cursor, wait_ms, schema_version: 1, ..Pull::default() })
 }
 
 pub fn push_frame(replica: ReplicaId, transactions: &[Transaction]) -> ClientFrame {

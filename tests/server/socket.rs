@@ -24,7 +24,7 @@ pub enum Next {
 }
 
 pub fn hello(token: String, replica: u8, cursor: Option<Cursor>) -> ClientFrame {
-    ClientFrame::Hello(Hello { protocol: VERSION, token, replica: ReplicaId([replica; 16]), cursor, schema_version: 1, doubtful: Vec::new() })
+    ClientFrame::Hello(Hello { protocol: VERSION, token, replica: ReplicaId([replica; 16]), cursor, schema_version: 1, ..Hello::default() })
 }
 
 impl Socket {

@@ -97,6 +97,7 @@ impl Client {
         }
         self.inbox.clear();
         self.collected.clear();
+        self.told_subscriptions = None;
         self.push.forget_flight();
     }
 

@@ -52,8 +52,8 @@ impl Client {
         if now < *at {
             return;
         }
-        // Nothing is known yet, or an entry waits for its checkpoint: an answer at once, even an empty one.
-        let wait_ms = if *welcomed && !self.replica.awaiting_checkpoint { limits::MAX_PULL_WAIT_MS } else { 0 };
+        // Nothing is known yet, or an entry or a subscription waits for its checkpoint: an answer at once, even an empty one.
+        let wait_ms = if *welcomed && !self.replica.awaiting_checkpoint && self.has_told_subscriptions() { limits::MAX_PULL_WAIT_MS } else { 0 };
         let frame = ClientFrame::Pull(Pull {
             protocol: seaworthy_protocol::VERSION,
             replica: self.replica.replica,
@@ -61,6 +61,8 @@ impl Client {
             wait_ms,
             schema_version: self.replica.schema_version,
             doubtful: self.doubtful(),
+            subscriptions: self.tell_subscriptions(),
+            buckets: self.replica.buckets.to_vec(),
         });
         if let Some(id) = self.fetch(now, frame)
             && let Mode::Fetch(link) = &mut self.mode

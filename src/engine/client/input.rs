@@ -35,6 +35,8 @@ pub enum Input {
         /// Its sequence.
         through: Sequence,
     },
+    /// The application subscribes to something else: what the store knows now.
+    Subscribed(ReplicaState),
     /// Answers [`super::Output::LoadOutbox`], oldest first.
     Outbox(Vec<Transaction>),
     /// Answers [`super::Output::Record`], [`super::Output::ForgetOutcomes`], [`super::Output::Apply`],
@@ -68,6 +70,7 @@ impl Input {
             Self::Closed => "Closed",
             Self::Fetched { .. } => "Fetched",
             Self::Committed { .. } => "Committed",
+            Self::Subscribed(_) => "Subscribed",
             Self::Outbox(_) => "Outbox",
             Self::Stored(_) => "Stored",
             Self::StorageFailed => "StorageFailed",

@@ -2,9 +2,9 @@
 
 use super::storage::Work;
 use super::timing::MAX_COLLECTED_BYTES;
-use super::{Client, Output, Source, StatusError};
+use super::{Client, Output, ReplicaState, Source, StatusError};
 use crate::Millis;
-use seaworthy_protocol::{Checkpoint, Position, Rows, TransactionId, Value};
+use seaworthy_protocol::{Checkpoint, Position, Rows, Subscription, TransactionId, Value};
 
 #[derive(Debug, Default)]
 pub(super) struct Collected {
@@ -40,6 +40,24 @@ impl Client {
     /// What the server is asked about: its first checkpoint of a connection answers.
     pub(super) fn doubtful(&self) -> Vec<TransactionId> {
         if self.collected.synced { Vec::new() } else { self.replica.doubtful.to_vec() }
+    }
+
+    /// What is subscribed to, for a frame that is sent now.
+    pub(super) fn tell_subscriptions(&mut self) -> Vec<Subscription> {
+        self.told_subscriptions = Some(self.replica.subscriptions.clone());
+        self.replica.subscriptions.to_vec()
+    }
+
+    pub(super) fn has_told_subscriptions(&self) -> bool {
+        self.told_subscriptions.as_ref() == Some(&self.replica.subscriptions)
+    }
+
+    /// The application subscribes to something else from now on.
+    pub(super) fn subscribed(&mut self, now: Millis, replica: ReplicaState) {
+        self.replica = replica;
+        if !self.has_told_subscriptions() {
+            self.hurry_pull(now);
+        }
     }
 
     pub(super) fn reach(&mut self, now: Millis, source: Source, mut checkpoint: Checkpoint) {

@@ -1,6 +1,6 @@
 //! What the engine knows of the database that it synchronises.
 
-use seaworthy_protocol::{Cursor, ReplicaId, Sequence, TransactionId};
+use seaworthy_protocol::{BucketId, Cursor, ReplicaId, Sequence, Subscription, TransactionId};
 use std::sync::Arc;
 
 /// The user that a replica belongs to.
@@ -35,6 +35,10 @@ pub struct ReplicaState {
     pub kept_through: Sequence,
     /// Those that are kept of which no sequence tells whether the server still knows them, oldest first.
     pub doubtful: Arc<[TransactionId]>,
+    /// The buckets that it holds at `cursor`, and need not get anew.
+    pub buckets: Arc<[BucketId]>,
+    /// What the application subscribes to.
+    pub subscriptions: Arc<[Subscription]>,
 }
 
 impl ReplicaState {

@@ -3,7 +3,7 @@
 use super::timing::{OPEN_TIMEOUT_MS, PONG_TIMEOUT_MS, SILENCE_MS, WELCOME_TIMEOUT_MS};
 use super::{Client, Mode, Output, Source, StatusError};
 use crate::Millis;
-use seaworthy_protocol::{ClientFrame, Hello, Ping, ServerFrame, TokenRenewal};
+use seaworthy_protocol::{ClientFrame, Hello, Ping, ServerFrame, Subscribe, TokenRenewal};
 
 #[derive(Debug)]
 pub(super) enum Socket {
@@ -58,6 +58,8 @@ impl Client {
             cursor: self.replica.cursor,
             schema_version: self.replica.schema_version,
             doubtful: self.doubtful(),
+            subscriptions: self.tell_subscriptions(),
+            buckets: self.replica.buckets.to_vec(),
         };
         self.emit(Output::Send(ClientFrame::Hello(hello)));
         if let Some(socket) = self.socket_mut() {
@@ -125,6 +127,15 @@ impl Client {
         {
             self.emit(Output::Send(ClientFrame::Token(TokenRenewal { token })));
         }
+    }
+
+    /// Tells of subscriptions that changed while the connection was up.
+    pub(super) fn send_subscriptions(&mut self) {
+        if self.has_told_subscriptions() || !matches!(&self.mode, Mode::Socket(socket) if socket.is_live()) {
+            return;
+        }
+        let subscriptions = self.tell_subscriptions();
+        self.emit(Output::Send(ClientFrame::Subscribe(Subscribe { subscriptions })));
     }
 
     pub(super) fn run_socket_timer(&mut self, now: Millis) {

@@ -9,3 +9,4 @@ mod networks;
 mod pulling;
 mod pushing;
 mod rig;
+mod subscribing;

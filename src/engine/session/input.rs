@@ -1,7 +1,7 @@
 //! What the driver tells the session.
 
 use super::Principal;
-use seaworthy_protocol::{Checkpoint, ClientFrame, Epoch, ErrorFrame, Position, Rows, Sequence, TransactionResult};
+use seaworthy_protocol::{BucketId, Checkpoint, ClientFrame, Cursor, Epoch, ErrorFrame, Position, Rows, Sequence, Subscription, TransactionResult};
 
 #[cfg(doc)]
 use super::Output;
@@ -26,13 +26,26 @@ pub struct Admission {
     pub durable_through: Position,
 }
 
+/// What a replica has and what it wants: all that storage needs to know of it to lead it on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Where it stands.
+    pub cursor: Option<Cursor>,
+    /// The buckets that it holds there.
+    pub buckets: Vec<BucketId>,
+    /// What it subscribes to besides the automatic streams.
+    pub subscriptions: Vec<Subscription>,
+}
+
 /// Rows up to a checkpoint, as storage read them in one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pulled {
     /// Rows, in frames of bounded size.
     pub rows: Vec<Rows>,
-    /// Where they lead.
+    /// Where they lead. It always has `streams`.
     pub checkpoint: Checkpoint,
+    /// Whether buckets are left to join, which the next read brings.
+    pub more: bool,
 }
 
 /// What the driver tells the session.

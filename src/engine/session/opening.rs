@@ -29,11 +29,11 @@ impl Session {
     pub(super) fn take_first(&mut self, now: Millis, frame: ClientFrame) {
         match (frame, self.request.as_ref().map(|request| request.token.clone())) {
             (ClientFrame::Hello(hello), None) => {
-                self.doubtful = hello.doubtful;
+                (self.doubtful, self.subscriptions, self.buckets) = (hello.doubtful, hello.subscriptions, hello.buckets);
                 self.begin(hello.protocol, hello.token, hello.replica, hello.cursor, Opening::Stream);
             }
             (ClientFrame::Pull(pull), Some(token)) => {
-                self.doubtful = pull.doubtful;
+                (self.doubtful, self.subscriptions, self.buckets) = (pull.doubtful, pull.subscriptions, pull.buckets);
                 let wait_ms = pull.wait_ms.min(limits::MAX_PULL_WAIT_MS);
                 if let Some(request) = &mut self.request {
                     (request.pulls, request.wait_until) = (true, now + wait_ms);
@@ -88,6 +88,8 @@ impl Session {
             // A renewal: the welcome announces the new lifetime.
             stage => {
                 self.stage = stage;
+                // Other claims may open other buckets.
+                self.unsettled |= self.principal.as_ref() != Some(&identity.principal);
                 self.send_welcome(now);
             }
         }

@@ -1,8 +1,8 @@
 //! What the session asks of the driver.
 
-use super::Principal;
+use super::{Principal, Standing};
 use crate::{Millis, client::User};
-use seaworthy_protocol::{Cursor, Push, ReplicaId, ServerFrame, TransactionId};
+use seaworthy_protocol::{Push, ReplicaId, ServerFrame, TransactionId};
 
 #[cfg(doc)]
 use super::Input;
@@ -29,15 +29,15 @@ pub enum Output {
         /// The transactions.
         push: Push,
     },
-    /// Read what the user's buckets gained since `cursor`, up to the head, and which of `doubtful` the log has there.
+    /// Read what the replica's buckets gained since its cursor, up to the head, and which of `doubtful` the log has there.
     /// Answered by [`Input::Pulled`].
     Pull {
         /// Whose token it is.
         principal: Principal,
         /// The client database.
         replica: ReplicaId,
-        /// Where it stands.
-        cursor: Option<Cursor>,
+        /// What it has and wants.
+        standing: Standing,
         /// Transactions of this user. The checkpoint says in `known` which are in the log; it leaves it out where there are none.
         doubtful: Vec<TransactionId>,
     },

@@ -1,8 +1,11 @@
 //! After the welcome: pushes are decided, and the replica is led from checkpoint to checkpoint.
 
-use super::{Output, Pulled, Session, Stage};
+use super::{Output, Pulled, Session, Stage, Standing};
 use crate::Millis;
-use seaworthy_protocol::{Checkpoint, ClientFrame, ErrorCode, ErrorFrame, Outcome, Pong, Position, Push, Results, ServerFrame, TransactionResult, limits};
+use seaworthy_protocol::{
+    BucketId, Checkpoint, ClientFrame, ErrorCode, ErrorFrame, Outcome, Pong, Position, Push, Results, ServerFrame, Subscribe, TransactionResult, limits,
+};
+use std::collections::BTreeSet;
 
 impl Session {
     pub(super) fn take_frame(&mut self, now: Millis, frame: ClientFrame) {
@@ -30,6 +33,7 @@ impl Session {
     pub(super) fn take_turn(&mut self, frame: ClientFrame) {
         match frame {
             ClientFrame::Push(push) => self.decide(push),
+            ClientFrame::Subscribe(subscribe) => self.subscribe(subscribe),
             ClientFrame::Token(renewal) => self.authenticate(renewal.token),
             ClientFrame::Ping(_) => self.pong(),
             ClientFrame::Hello(_) => self.refuse("`hello` may come once."),
@@ -51,6 +55,14 @@ impl Session {
         }
         self.deciding = true;
         self.emit(Output::Decide { principal, push });
+    }
+
+    /// The next checkpoint says what has come of it.
+    fn subscribe(&mut self, subscribe: Subscribe) {
+        self.subscriptions = subscribe.subscriptions;
+        self.told_streams = None;
+        self.owed = Some(self.owed.unwrap_or_default());
+        self.unsettled = true;
     }
 
     pub(super) fn decided(&mut self, answer: Result<Vec<TransactionResult>, ErrorFrame>) {
@@ -79,7 +91,7 @@ impl Session {
             return;
         }
         let Some(read) = self.read else { return self.pull() };
-        if self.head > read.position || self.owed.is_some_and(|position| position > read.position) {
+        if self.unsettled || self.head > read.position || self.owed.is_some_and(|position| position > read.position) {
             self.pull();
         } else if self.owed.is_some() {
             self.send_reached();
@@ -88,26 +100,53 @@ impl Session {
 
     pub(super) fn pull(&mut self) {
         let Some(principal) = self.principal.clone() else { return };
-        self.pulling = true;
+        (self.pulling, self.unsettled) = (true, false);
+        let standing = Standing { cursor: self.read, buckets: self.buckets.clone(), subscriptions: self.subscriptions.clone() };
         let doubtful = std::mem::take(&mut self.doubtful);
-        self.emit(Output::Pull { principal, replica: self.replica, cursor: self.read, doubtful });
+        self.emit(Output::Pull { principal, replica: self.replica, standing, doubtful });
     }
 
     pub(super) fn pulled(&mut self, answer: Result<Pulled, ErrorFrame>) {
         self.pulling = false;
-        let Pulled { rows, checkpoint } = match answer {
+        let Pulled { rows, mut checkpoint, more } = match answer {
             Ok(pulled) => pulled,
             Err(error) => return self.end_with(error),
         };
         self.read = Some(checkpoint.cursor);
         self.head = self.head.max(checkpoint.cursor.position);
-        if rows.is_empty() && !checkpoint.reset && checkpoint.known.is_none() && self.owed.is_none() {
+        self.unsettled |= more;
+        let other_streams = self.hold(&mut checkpoint);
+        let is_news = other_streams || !rows.is_empty() || !checkpoint.buckets.is_empty() || checkpoint.reset || checkpoint.known.is_some();
+        if !is_news && self.owed.is_none() {
             return;
         }
         for rows in rows {
             self.emit(Output::Send(ServerFrame::Rows(rows)));
         }
         self.send_checkpoint(checkpoint);
+    }
+
+    /// Notes which buckets the replica holds once it has applied the checkpoint, which need not repeat what was told.
+    /// Answers whether what it is to hold is news. Over fetch nobody knows what was told before: there only a bucket that is left is.
+    fn hold(&mut self, checkpoint: &mut Checkpoint) -> bool {
+        let joined = checkpoint.buckets.iter().filter(|update| update.joined).map(|update| update.bucket.clone());
+        let mut held: BTreeSet<BucketId> = joined.collect();
+        if !checkpoint.reset {
+            held.extend(std::mem::take(&mut self.buckets));
+        }
+        let before = held.len();
+        if let Some(streams) = &checkpoint.streams {
+            let wanted: BTreeSet<&BucketId> = streams.iter().flat_map(|state| &state.buckets).collect();
+            held.retain(|bucket| wanted.contains(bucket));
+        }
+        let is_any_left = held.len() < before;
+        self.buckets = held.into_iter().collect();
+        if self.told_streams == checkpoint.streams {
+            checkpoint.streams = None;
+            return is_any_left;
+        }
+        self.told_streams.clone_from(&checkpoint.streams);
+        is_any_left || self.request.is_none()
     }
 
     /// Tells the replica that it has everything up to where we have read.

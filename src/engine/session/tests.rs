@@ -6,3 +6,4 @@ mod opening;
 mod request;
 mod rig;
 mod streaming;
+mod subscribing;

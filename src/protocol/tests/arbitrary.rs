@@ -3,6 +3,7 @@
 use proptest::collection::{btree_map, hash_set, vec};
 use proptest::prelude::*;
 use seaworthy_protocol::*;
+use std::collections::BTreeMap;
 
 pub fn value() -> impl Strategy<Value = Value> {
     prop_oneof![
@@ -111,27 +112,64 @@ fn transaction_ids() -> impl Strategy<Value = Vec<TransactionId>> {
     vec(id().prop_map(TransactionId), 0..3)
 }
 
+fn params() -> impl Strategy<Value = BTreeMap<String, Value>> {
+    btree_map(name(), value(), 0..3)
+}
+
+fn subscriptions() -> impl Strategy<Value = Vec<Subscription>> {
+    vec((name(), params()).prop_map(|(stream, params)| Subscription { stream, params }), 0..3)
+}
+
+fn bucket_ids() -> impl Strategy<Value = Vec<BucketId>> {
+    vec(name().prop_map(BucketId), 0..3)
+}
+
+fn stream_state() -> impl Strategy<Value = StreamState> {
+    let error = (name(), any::<String>()).prop_map(|(code, message)| StreamError { code, message });
+    (name(), params(), any::<bool>(), bucket_ids(), proptest::option::of(error)).prop_map(|(stream, params, auto, buckets, error)| StreamState {
+        stream,
+        params,
+        auto,
+        buckets,
+        error,
+    })
+}
+
+fn checkpoint() -> impl Strategy<Value = Checkpoint> {
+    let update = (name(), any::<bool>(), counter(), counter());
+    let update = update.prop_map(|(bucket, joined, rows, checksum)| BucketUpdate { bucket: BucketId(bucket), joined, rows, checksum });
+    let streams = proptest::option::of(vec(stream_state(), 0..3));
+    let flags = (any::<bool>(), any::<bool>());
+    (cursor(), flags, proptest::option::of(transaction_ids()), streams, vec(update, 0..3))
+        .prop_map(|(cursor, (reset, partial), known, streams, buckets)| Checkpoint { cursor, reset, known, streams, buckets, partial })
+}
+
 pub fn client_frame() -> impl Strategy<Value = ClientFrame> {
-    let hello = (any::<u16>(), any::<String>(), id(), proptest::option::of(cursor()), any::<u32>(), transaction_ids());
-    let pull = (any::<u16>(), id(), proptest::option::of(cursor()), counter(), any::<u32>(), transaction_ids());
+    let hello = (any::<u16>(), any::<String>(), id(), proptest::option::of(cursor()), any::<u32>(), transaction_ids(), subscriptions(), bucket_ids());
+    let pull = (any::<u16>(), id(), proptest::option::of(cursor()), counter(), any::<u32>(), transaction_ids(), subscriptions(), bucket_ids());
     prop_oneof![
-        hello.prop_map(|(protocol, token, replica, cursor, schema_version, doubtful)| ClientFrame::Hello(Hello {
+        hello.prop_map(|(protocol, token, replica, cursor, schema_version, doubtful, subscriptions, buckets)| ClientFrame::Hello(Hello {
             protocol,
             token,
             replica: ReplicaId(replica),
             cursor,
             schema_version,
-            doubtful
+            doubtful,
+            subscriptions,
+            buckets,
         })),
         push().prop_map(ClientFrame::Push),
-        pull.prop_map(|(protocol, replica, cursor, wait_ms, schema_version, doubtful)| ClientFrame::Pull(Pull {
+        pull.prop_map(|(protocol, replica, cursor, wait_ms, schema_version, doubtful, subscriptions, buckets)| ClientFrame::Pull(Pull {
             protocol,
             replica: ReplicaId(replica),
             cursor,
             wait_ms,
             schema_version,
-            doubtful
+            doubtful,
+            subscriptions,
+            buckets,
         })),
+        subscriptions().prop_map(|subscriptions| ClientFrame::Subscribe(Subscribe { subscriptions })),
         any::<String>().prop_map(|token| ClientFrame::Token(TokenRenewal { token })),
         Just(ClientFrame::Ping(Ping {})),
     ]
@@ -179,7 +217,14 @@ fn rows() -> impl Strategy<Value = Rows> {
             key.push(columns[0].clone());
         }
         let (rows, gone) = (vec(vec(value(), columns.len()), 0..5), vec(vec(key_value(), key.len()), 0..5));
-        (rows, gone).prop_map(move |(rows, gone)| Rows { table: table.clone(), columns: columns.clone(), key: key.clone(), rows, gone })
+        (name(), rows, gone).prop_map(move |(bucket, rows, gone)| Rows {
+            bucket: BucketId(bucket),
+            table: table.clone(),
+            columns: columns.clone(),
+            key: key.clone(),
+            rows,
+            gone,
+        })
     })
 }
 
@@ -198,11 +243,7 @@ pub fn server_frame() -> impl Strategy<Value = ServerFrame> {
         })),
         results.prop_map(|results| ServerFrame::Results(Results { results })),
         rows().prop_map(ServerFrame::Rows),
-        (cursor(), any::<bool>(), proptest::option::of(transaction_ids())).prop_map(|(cursor, reset, known)| ServerFrame::Checkpoint(Checkpoint {
-            cursor,
-            reset,
-            known
-        })),
+        checkpoint().prop_map(ServerFrame::Checkpoint),
         (name(), any::<String>(), proptest::option::of(counter())).prop_map(|(code, message, retry_after_ms)| ServerFrame::Error(ErrorFrame {
             code,
             message,

@@ -63,14 +63,14 @@ fn nobody_asks_or_answers_about_more_transactions_than_the_limit() {
     for (count, fits) in [(limits::MAX_DOUBTFUL, true), (limits::MAX_DOUBTFUL + 1, false)] {
         let ids = vec![TransactionId([1; 16]); count];
         let pull =
-            ClientFrame::Pull(Pull { protocol: VERSION, replica: ReplicaId([1; 16]), cursor: None, wait_ms: 0, schema_version: 0, doubtful: ids.clone() });
+            ClientFrame::Pull(Pull { protocol: VERSION, replica: ReplicaId([1; 16]), cursor: None, wait_ms: 0, doubtful: ids.clone(), ..Pull::default() });
         let hello = ClientFrame::Hello(Hello {
             protocol: VERSION,
             token: String::new(),
             replica: ReplicaId([1; 16]),
             cursor: None,
-            schema_version: 0,
             doubtful: ids.clone(),
+            ..Hello::default()
         });
         let checkpoint = ServerFrame::Checkpoint(Checkpoint { known: Some(ids), ..Checkpoint::at(cursor) });
         for format in [Format::MessagePack, Format::Json] {

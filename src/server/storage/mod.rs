@@ -45,9 +45,9 @@ pub use table::{Keys, TableConfig, TableError, Tables};
 use futures_util::future::BoxFuture;
 use seaworthy_engine::{
     client::User,
-    session::{Admission, Principal, Pulled},
+    session::{Admission, Principal, Pulled, Standing},
 };
-use seaworthy_protocol::{Cursor, Position, Push, ReplicaId, Transaction, TransactionId, TransactionResult};
+use seaworthy_protocol::{Position, Push, ReplicaId, Transaction, TransactionId, TransactionResult};
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::watch;
 
@@ -66,9 +66,9 @@ pub trait Storage: Send + Sync + 'static {
     /// said that they need not be asked. It fails with [`StorageError::Moved`] when they must be asked anew.
     fn settle(&self, principal: Principal, push: Push, ruling: Option<Ruling>) -> BoxFuture<'_, Result<Vec<TransactionResult>, StorageError>>;
 
-    /// Reads what the user may see and `cursor` does not have, and which of the doubtful transactions of this user are
+    /// Reads what the replica is to hold and does not have, and which of the doubtful transactions of this user are
     /// in the log there, in one snapshot.
-    fn pull(&self, principal: Principal, cursor: Option<Cursor>, doubtful: Vec<TransactionId>) -> BoxFuture<'_, Result<Pulled, StorageError>>;
+    fn pull(&self, principal: Principal, standing: Standing, doubtful: Vec<TransactionId>) -> BoxFuture<'_, Result<Pulled, StorageError>>;
 
     /// Gives every webhook its place in the log. One that is new begins at the end, one that is not named loses its place.
     fn begin_deliveries(&self, webhooks: Vec<String>) -> BoxFuture<'_, Result<BTreeMap<String, Position>, StorageError>>;

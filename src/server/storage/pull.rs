@@ -13,7 +13,7 @@ use super::{
 };
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use seaworthy_engine::session::{Principal, Pulled};
-use seaworthy_protocol::{Checkpoint, Cursor, Incarnation, Position, Rows, TransactionId, Value, limits};
+use seaworthy_protocol::{BucketId, Checkpoint, Cursor, Incarnation, Position, Rows, TransactionId, Value, limits};
 
 /// Reads everything behind `cursor`, and which of the doubtful transactions the log has.
 pub fn pull(
@@ -41,7 +41,7 @@ pub fn pull(
         rows.append(&mut batch.finish());
     }
     let known = if doubtful.is_empty() { None } else { Some(replica::known(&snapshot, &principal.user, doubtful)?) };
-    let checkpoint = Checkpoint { cursor: Cursor { position: head, incarnation }, reset: from.is_none(), known };
+    let checkpoint = Checkpoint { reset: from.is_none(), known, ..Checkpoint::at(Cursor { position: head, incarnation }) };
     Ok(Pulled { rows, checkpoint })
 }
 
@@ -103,7 +103,7 @@ impl<'s> Batch<'s> {
     }
 
     fn empty(stream: &Stream) -> Rows {
-        Rows { table: stream.name.clone(), columns: stream.columns.clone(), key: stream.key.clone(), rows: Vec::new(), gone: Vec::new() }
+        Rows { bucket: BucketId::default(), table: stream.name.clone(), columns: stream.columns.clone(), key: stream.key.clone(), rows: Vec::new(), gone: Vec::new() }
     }
 
     fn row(&mut self, row: Vec<Value>) {

@@ -37,7 +37,7 @@ fn frame() -> impl Strategy<Value = ServerFrame> {
         2 => prop::collection::vec(result, 0..4).prop_map(results),
         4 => run.prop_map(results),
         2 => any::<i64>().prop_map(rows),
-        4 => (0..40u64, any::<bool>(), known).prop_map(|(p, reset, known)| ServerFrame::Checkpoint(Checkpoint { cursor: cursor(p), reset, known })),
+        4 => (0..40u64, any::<bool>(), known).prop_map(|(p, reset, known)| ServerFrame::Checkpoint(Checkpoint { reset, known, ..Checkpoint::at(cursor(p)) })),
         1 => prop_oneof![Just("unauthorized"), Just("wrong_user"), Just("upgrade_required"), Just("unavailable"), Just("else")].prop_map(|code| error(code, Some(10))),
         1 => Just(pong()),
     ]

@@ -3,8 +3,8 @@
 use crate::client::{Client, Connection, FetchError, Input, Output, ReplicaState, Status, User, timing};
 use crate::{EngineError, Millis};
 use seaworthy_protocol::{
-    Changes, Checkpoint, ClientFrame, Cursor, Epoch, ErrorFrame, Hello, Incarnation, Outcome, Pong, Position, Push, ReplicaId, Results, Rows, Sequence,
-    ServerFrame, Transaction, TransactionId, TransactionResult, VERSION, Value, Welcome,
+    BucketId, Changes, Checkpoint, ClientFrame, Cursor, Epoch, ErrorFrame, Hello, Incarnation, Outcome, Pong, Position, Push, ReplicaId, Results, Rows,
+    Sequence, ServerFrame, Subscription, Transaction, TransactionId, TransactionResult, VERSION, Value, Welcome,
 };
 
 pub(super) const HOUR: u64 = 3_600_000;
@@ -45,6 +45,8 @@ pub(super) struct FakeStore {
     pub marked: Sequence,
     pub ended: Vec<TransactionId>,
     pub applied: Vec<(Vec<Rows>, Checkpoint)>,
+    pub subscriptions: Vec<Subscription>,
+    pub buckets: Vec<BucketId>,
     pub fails: bool,
 }
 
@@ -62,6 +64,8 @@ impl FakeStore {
             awaiting_checkpoint: self.outbox.iter().any(|entry| entry.outcome.is_some()),
             kept_through: self.kept.iter().filter(|kept| !kept.doubtful).map(|kept| kept.sequence).max().unwrap_or_default(),
             doubtful: self.kept.iter().filter(|kept| kept.doubtful).map(|kept| kept.id).collect(),
+            buckets: self.buckets.as_slice().into(),
+            subscriptions: self.subscriptions.as_slice().into(),
         }
     }
 
@@ -300,6 +304,13 @@ impl Rig {
         pushes.into_iter().flat_map(|push| push.transactions).map(|transaction| transaction.sequence.0).collect()
     }
 
+    /// The application subscribes to these streams, and to nothing else.
+    pub fn subscribe(&mut self, streams: &[&str]) {
+        self.store.subscriptions = subscriptions(streams);
+        let state = self.store.state();
+        self.give(Input::Subscribed(state));
+    }
+
     /// The `hello` that was sent.
     pub fn hello(&mut self) -> Hello {
         let hello = self.take().into_iter().find_map(|output| if let Output::Send(ClientFrame::Hello(hello)) = output { Some(hello) } else { None });
@@ -375,7 +386,14 @@ pub(super) fn reset_knowing(position: u64, known: &[TransactionId]) -> ServerFra
 }
 
 pub(super) fn rows(value: i64) -> ServerFrame {
-    ServerFrame::Rows(Rows { table: "t".into(), columns: vec!["id".into()], key: vec!["id".into()], rows: vec![vec![Value::Integer(value)]], gone: vec![] })
+    ServerFrame::Rows(Rows {
+        bucket: BucketId::default(),
+        table: "t".into(),
+        columns: vec!["id".into()],
+        key: vec!["id".into()],
+        rows: vec![vec![Value::Integer(value)]],
+        gone: vec![],
+    })
 }
 
 pub(super) fn applied(sequence: u64, position: u64) -> TransactionResult {
@@ -396,4 +414,8 @@ pub(super) fn error(code: &str, retry_after_ms: Option<u64>) -> ServerFrame {
 
 pub(super) fn pong() -> ServerFrame {
     ServerFrame::Pong(Pong {})
+}
+
+pub fn subscriptions(streams: &[&str]) -> Vec<Subscription> {
+    streams.iter().map(|stream| Subscription { stream: (*stream).to_owned(), ..Subscription::default() }).collect()
 }

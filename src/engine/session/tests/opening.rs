@@ -1,7 +1,7 @@
 //! Who is let in, and who is not.
 
 use super::rig::*;
-use crate::session::{Input, Output, Pulled, timing};
+use crate::session::{Input, Output, Pulled, Standing, timing};
 use seaworthy_protocol::{Checkpoint, ClientFrame, ErrorCode, ErrorFrame, Hello, Position, ServerFrame, TokenRenewal, TransactionId};
 
 #[test]
@@ -33,9 +33,17 @@ fn what_the_replica_asks_about_is_read_once_and_answered_by_the_first_checkpoint
     let doubtful = vec![TransactionId([1; 16]), TransactionId([2; 16])];
     rig.frame(ClientFrame::Hello(Hello { doubtful: doubtful.clone(), ..plain }));
     let pull = rig.let_in().pop();
-    assert_eq!(pull, Some(Output::Pull { principal: principal("alice"), replica: REPLICA, cursor: Some(cursor(10)), doubtful }));
+    assert_eq!(
+        pull,
+        Some(Output::Pull {
+            principal: principal("alice"),
+            replica: REPLICA,
+            standing: Standing { cursor: Some(cursor(10)), ..Standing::default() },
+            doubtful
+        })
+    );
     let answer = Checkpoint { known: Some(vec![TransactionId([2; 16])]), ..Checkpoint::at(cursor(10)) };
-    let outputs = rig.give(Input::Pulled(Ok(Pulled { rows: Vec::new(), checkpoint: answer.clone() })));
+    let outputs = rig.give(Input::Pulled(Ok(Pulled { rows: Vec::new(), checkpoint: answer.clone(), more: false })));
     assert_eq!(outputs, [Output::Send(ServerFrame::Checkpoint(answer))]);
     assert_eq!(rig.give(Input::Head(Position(11))), [reads_from(10)], "it does not ask twice");
 }

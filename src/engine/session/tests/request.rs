@@ -1,7 +1,7 @@
 //! One request over fetch (scenario 25).
 
 use super::rig::*;
-use crate::session::{Input, Output, Pulled};
+use crate::session::{Input, Output, Pulled, Standing};
 use seaworthy_protocol::{Checkpoint, ClientFrame, Position, Pull, Results, ServerFrame, TransactionId, limits};
 
 fn pull_of(cursor_at: Option<u64>, wait_ms: u64) -> Rig {
@@ -25,7 +25,7 @@ fn a_pull_is_answered_with_welcome_rows_and_checkpoint() {
     let mut rig = Rig::request();
     rig.frame(pull_frame(None, 25_000));
     let outputs = rig.let_in();
-    assert!(matches!(outputs.as_slice(), [Output::Send(ServerFrame::Welcome(_)), Output::Pull { cursor: None, .. }]));
+    assert!(matches!(outputs.as_slice(), [Output::Send(ServerFrame::Welcome(_)), Output::Pull { standing: Standing { cursor: None, .. }, .. }]));
     let outputs = rig.give(Input::Pulled(Ok(pulled(10, 1))));
     assert_eq!(outputs, [Output::Send(ServerFrame::Rows(rows(0))), checkpoint(10), Output::Close]);
 }
@@ -54,7 +54,7 @@ fn a_pull_that_asks_about_transactions_is_answered_at_once() {
     rig.frame(ClientFrame::Pull(Pull { doubtful: vec![TransactionId([1; 16])], ..plain }));
     rig.let_in();
     let answer = Checkpoint { known: Some(Vec::new()), ..Checkpoint::at(cursor(10)) };
-    let outputs = rig.give(Input::Pulled(Ok(Pulled { rows: Vec::new(), checkpoint: answer.clone() })));
+    let outputs = rig.give(Input::Pulled(Ok(Pulled { rows: Vec::new(), checkpoint: answer.clone(), more: false })));
     assert_eq!(outputs, [Output::Send(ServerFrame::Checkpoint(answer)), Output::Close]);
 }
 

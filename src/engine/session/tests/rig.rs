@@ -2,9 +2,9 @@
 
 use crate::Millis;
 use crate::client::User;
-use crate::session::{Admission, Identity, Input, Output, Principal, Pulled, Session};
+use crate::session::{Admission, Identity, Input, Output, Principal, Pulled, Session, Standing};
 use seaworthy_protocol::{
-    Changes, Checkpoint, ClientFrame, Cursor, Epoch, Hello, Incarnation, Outcome, Ping, Position, Pull, Push, ReplicaId, Rows, Sequence, ServerFrame,
+    BucketId, Changes, Checkpoint, ClientFrame, Cursor, Epoch, Hello, Incarnation, Outcome, Ping, Position, Pull, Push, ReplicaId, Rows, Sequence, ServerFrame,
     Transaction, TransactionId, TransactionResult, VERSION, Value,
 };
 use std::sync::Arc;
@@ -102,11 +102,11 @@ pub(super) fn admission() -> Admission {
 }
 
 pub(super) fn hello(cursor: Option<Cursor>) -> ClientFrame {
-    ClientFrame::Hello(Hello { protocol: VERSION, token: "t1".into(), replica: REPLICA, cursor, schema_version: 1, doubtful: Vec::new() })
+    ClientFrame::Hello(Hello { protocol: VERSION, token: "t1".into(), replica: REPLICA, cursor, schema_version: 1, ..Hello::default() })
 }
 
 pub(super) fn pull_frame(cursor: Option<Cursor>, wait_ms: u64) -> ClientFrame {
-    ClientFrame::Pull(Pull { protocol: VERSION, replica: REPLICA, cursor, wait_ms, schema_version: 1, doubtful: Vec::new() })
+    ClientFrame::Pull(Pull { protocol: VERSION, replica: REPLICA, cursor, wait_ms, schema_version: 1, ..Pull::default() })
 }
 
 pub(super) fn push(sequences: impl IntoIterator<Item = u64>) -> ClientFrame {
@@ -135,12 +135,19 @@ pub(super) fn cursor(position: u64) -> Cursor {
 }
 
 pub(super) fn rows(value: i64) -> Rows {
-    Rows { table: "t".into(), columns: vec!["id".into()], key: vec!["id".into()], rows: vec![vec![Value::Integer(value)]], gone: vec![] }
+    Rows {
+        bucket: BucketId::default(),
+        table: "t".into(),
+        columns: vec!["id".into()],
+        key: vec!["id".into()],
+        rows: vec![vec![Value::Integer(value)]],
+        gone: vec![],
+    }
 }
 
 /// A checkpoint with so many frames of rows.
 pub(super) fn pulled(position: u64, frames: i64) -> Pulled {
-    Pulled { rows: (0..frames).map(rows).collect(), checkpoint: Checkpoint::at(cursor(position)) }
+    Pulled { rows: (0..frames).map(rows).collect(), checkpoint: Checkpoint::at(cursor(position)), more: false }
 }
 
 pub(super) fn applied(sequence: u64, position: u64) -> TransactionResult {
@@ -152,7 +159,8 @@ pub(super) fn checkpoint(position: u64) -> Output {
 }
 
 pub(super) fn reads_from(position: u64) -> Output {
-    Output::Pull { principal: principal("alice"), replica: REPLICA, cursor: Some(cursor(position)), doubtful: Vec::new() }
+    let standing = Standing { cursor: Some(cursor(position)), ..Standing::default() };
+    Output::Pull { principal: principal("alice"), replica: REPLICA, standing, doubtful: Vec::new() }
 }
 
 /// The code of an error that was sent last before the close.

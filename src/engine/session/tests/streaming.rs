@@ -128,7 +128,7 @@ fn a_push_behind_a_new_token_is_decided_by_what_that_one_claims() {
     let mut renewed = identity("alice", HOUR);
     renewed.principal.claims = Arc::new(Map::from_iter([("role".to_owned(), "editor".into())]));
     let outputs = rig.give(Input::Authenticated(Ok(renewed.clone())));
-    assert_eq!(outputs.last(), Some(&Output::Decide { principal: renewed.principal, push: push_of([5]) }));
+    assert!(outputs.contains(&Output::Decide { principal: renewed.principal, push: push_of([5]) }));
 }
 
 #[test]
