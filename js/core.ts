@@ -15,6 +15,7 @@ import type { Schema } from './schema.js';
 import type { Sql } from './sql.js';
 import { fromMessage, type Status, StatusSource } from './status.js';
 import { mark, marked, StorageSource, type StorageStatus } from './storage.js';
+import { StreamSet } from './stream-set.js';
 import { type TokenCallback, TokenSource, userOf } from './token.js';
 import { requestId } from './uuid.js';
 import { type RejectedWrite, Writes } from './writes.js';
@@ -48,6 +49,7 @@ export class Core implements Runner<'database'>, ConnectionListener {
   readonly writes: Writes;
   readonly resolvers: Resolvers;
   readonly liveQueries: LiveSet;
+  readonly streams: StreamSet;
   readonly #tokens: TokenSource;
   /** The handle is of no use any more. */
   readonly #ended: () => void;
@@ -65,6 +67,7 @@ export class Core implements Runner<'database'>, ConnectionListener {
     this.writes = new Writes(this.connection, schema);
     this.resolvers = new Resolvers(this.connection, schema, (error) => this.report(error));
     this.liveQueries = new LiveSet(this.connection, schema, (error) => this.report(error));
+    this.streams = new StreamSet(this.connection, (error) => this.report(error));
     const tell = (request: RequestOf<'token' | 'no-token'>): void => void this.connection.call(request).catch(() => {});
     this.#tokens = new TokenSource(token, {
       give: (given) => tell({ op: 'token', token: given }),
@@ -141,7 +144,7 @@ export class Core implements Runner<'database'>, ConnectionListener {
     // A worker that was started meanwhile has been asked everything anew, and switches nothing a second time.
     if (switched || (former && !isSameUser(former, status.user))) {
       this.#left();
-      this.liveQueries.restarted();
+      this.#watchAnew();
       this.resolvers.check();
     }
     await this.connection.call({ op: 'token', token });
@@ -154,8 +157,14 @@ export class Core implements Runner<'database'>, ConnectionListener {
     } finally {
       this.writes.restarted();
       this.resolvers.left();
-      this.liveQueries.restarted();
+      this.#watchAnew();
     }
+  }
+
+  /** Another engine runs, which knows nothing of what this page follows. */
+  #watchAnew(): void {
+    this.liveQueries.restarted();
+    this.streams.restarted();
   }
 
   #left(): void {
@@ -203,6 +212,9 @@ export class Core implements Runner<'database'>, ConnectionListener {
       case 'live':
         this.liveQueries.receive(event);
         break;
+      case 'streams':
+        this.streams.receive(event.streams);
+        break;
       case 'confirmed':
         this.writes.noteConfirmed(event.ids);
         this.events.emit('confirmed', event.ids);
@@ -232,7 +244,7 @@ export class Core implements Runner<'database'>, ConnectionListener {
     if (isOther) this.#left();
     else this.writes.restarted();
     this.resolvers.check();
-    this.liveQueries.restarted();
+    this.#watchAnew();
     return isOther;
   }
 
@@ -257,6 +269,7 @@ export class Core implements Runner<'database'>, ConnectionListener {
   end(error: SeaworthyError): void {
     this.#tokens.stop();
     this.connection.end(error);
+    this.streams.end(error);
     this.status.update({ connection: 'closed', error: null });
   }
 

@@ -12,9 +12,12 @@ import type { Schema, Tables } from './schema.js';
 import type { AnyRow, Sql } from './sql.js';
 import type { StatusSource, User } from './status.js';
 import type { StorageSource } from './storage.js';
+import type { Stream } from './stream.js';
+import type { StreamSet } from './stream-set.js';
 import type { RowOf } from './table.js';
 import { type TableHandles, tableHandles } from './tables.js';
 import { type Transaction, type TransactionOptions, transact } from './transaction.js';
+import type { Bindable } from './value.js';
 import type { Writes } from './writes.js';
 
 /**
@@ -75,6 +78,12 @@ export class Database<S extends Tables = Tables> implements AsyncDisposable {
    */
   readonly storage: Pick<StorageSource, 'getSnapshot' | 'subscribe' | 'refresh'>;
   /**
+   * Every stream that this database follows, automatic ones too, and how much of them is here.
+   * @example
+   * db.streams.subscribe(({ ready, fraction }) => { bar.hidden = ready; bar.value = fraction; });
+   */
+  readonly streams: Pick<StreamSet, 'getSnapshot' | 'subscribe'>;
+  /**
    * Writes that are under way or were refused.
    * @example
    * for (const write of await db.writes.rejected()) await write.discard();
@@ -90,6 +99,7 @@ export class Database<S extends Tables = Tables> implements AsyncDisposable {
     this.tables = tableHandles<S, 'database'>(schema, core);
     this.status = core.status;
     this.storage = core.storage;
+    this.streams = core.streams;
     this.writes = core.writes;
   }
 
@@ -163,6 +173,19 @@ export class Database<S extends Tables = Tables> implements AsyncDisposable {
    */
   live<Row extends object>(query: Sql<Row>): LiveQuery<Row> {
     return this.#core.live(query);
+  }
+
+  /**
+   * Subscribes to a stream of the server's configuration: the rows that it selects for this user and these parameters come to this
+   * device, and stay while a handle is open. Two with the same parameters share one subscription. Automatic streams come by
+   * themselves.
+   * @example
+   * const stream = db.stream('list_todos', { list_id });
+   * await stream.ready;
+   * stream.release({ keepFor: '1d' });
+   */
+  stream(name: string, params: Readonly<Record<string, Bindable>> = {}): Stream {
+    return this.#core.streams.open(name, params);
   }
 
   /**

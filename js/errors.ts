@@ -285,6 +285,21 @@ export class NotAllowed extends SeaworthyError {
   }
 }
 
+/**
+ * The server does not give a stream as it was asked for: it has none of that name, or it takes other parameters.
+ * @example
+ * await stream.ready.catch((error) => { if (error instanceof StreamRefused) console.error(error.reason, error.message); });
+ */
+export class StreamRefused extends SeaworthyError {
+  /** The server's reason, a stable word: `unknown_stream`, `bad_params` or `too_many_buckets`. */
+  readonly reason: string;
+
+  constructor(message: string, reason: string, context?: ErrorContext) {
+    super('StreamRefused', message, context);
+    this.reason = reason;
+  }
+}
+
 const CLASSES: Readonly<Record<string, new (message: string, context?: ErrorContext) => SeaworthyError>> = {
   ConstraintViolation,
   ConfirmTimeout,

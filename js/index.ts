@@ -27,6 +27,7 @@ export {
   SeaworthyError,
   ServerSide,
   StorageUnavailable,
+  StreamRefused,
   TransactionTimeout,
   UserChanged,
   WorkerFailed,
@@ -45,6 +46,7 @@ export type { AnyRow, SqlTag } from './sql.js';
 export { Sql, sql } from './sql.js';
 export type { Status, User } from './status.js';
 export type { StorageStatus, StorageTier } from './storage.js';
+export type { ReleaseOptions, Stream, StreamInfo, StreamStatus, Streams } from './stream.js';
 export type { InsertOf, Policy, RowOf, Table, TableOptions, UpdateOf } from './table.js';
 export { table } from './table.js';
 export type { Key, TableHandle } from './table-handle.js';

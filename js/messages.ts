@@ -50,6 +50,9 @@ export type RequestBody =
   | { readonly op: 'rollback'; readonly transaction: string }
   | { readonly op: 'live'; readonly live: number; readonly call: Uint8Array }
   | { readonly op: 'unlive'; readonly live: number }
+  /** Subscribes to a stream. `key` is the same in every page for the same stream and parameters. */
+  | { readonly op: 'stream'; readonly key: string; readonly stream: string; readonly params: Readonly<Record<string, Value>> }
+  | { readonly op: 'unstream'; readonly key: string; readonly keepMs: number }
   | { readonly op: 'acknowledge'; readonly requests: readonly string[] }
   | { readonly op: 'token'; readonly token: string | null }
   | { readonly op: 'no-token' }
@@ -181,6 +184,20 @@ export interface StatusMessage {
   readonly storage_lost: boolean;
 }
 
+/** A stream, and how much of it is here. */
+export interface StreamMessage {
+  readonly stream: string;
+  readonly params: Readonly<Record<string, Value>>;
+  readonly auto: boolean;
+  readonly ready: boolean;
+  /** Of how many buckets it consists for this user. */
+  readonly buckets: number;
+  /** How many of them are here. */
+  readonly joined: number;
+  readonly rows: number;
+  readonly error: { readonly code: string; readonly message: string } | null;
+}
+
 /** What each request is answered with. */
 export interface Answers {
   readonly open: StatusMessage;
@@ -192,6 +209,8 @@ export interface Answers {
   readonly rollback: null;
   readonly live: Uint8Array;
   readonly unlive: null;
+  readonly stream: null;
+  readonly unstream: null;
   readonly acknowledge: null;
   readonly token: null;
   readonly 'no-token': null;
@@ -254,6 +273,7 @@ export type EngineEvent =
   | { readonly type: 'need-token'; readonly renew: boolean }
   | { readonly type: 'live'; readonly id: number; readonly buffer: Uint8Array }
   | { readonly type: 'live'; readonly id: number; readonly error: WireError }
+  | { readonly type: 'streams'; readonly streams: readonly StreamMessage[] }
   | { readonly type: 'confirmed'; readonly ids: readonly string[] }
   | { readonly type: 'rejected'; readonly writes: readonly RejectedMessage[] }
   | { readonly type: 'error'; readonly error: WireError };

@@ -1,4 +1,4 @@
-import type { EngineEvent, WorkerMessage } from '../messages.js';
+import type { EngineEvent, StreamMessage, WorkerMessage } from '../messages.js';
 import type { Watch } from './calls.js';
 import type { Client } from './client.js';
 import { TokenDemand } from './token-demand.js';
@@ -23,8 +23,9 @@ export class Audience {
     return [...this.#clients.values()];
   }
 
-  add(client: Client): void {
+  add(client: Client, streams: readonly StreamMessage[]): void {
     this.#clients.set(client.id, client);
+    client.send({ type: 'streams', streams });
     for (const event of this.#unheard.splice(0)) this.hear(event);
   }
 
@@ -45,7 +46,7 @@ export class Audience {
       if (!this.#token.ask(this.all(), event, () => this.broadcast(event))) this.#unheard.push(event);
     } else if (this.#clients.size > 0) {
       this.broadcast(event);
-    } else if (event.type !== 'status') {
+    } else if (event.type !== 'status' && event.type !== 'streams') {
       this.#unheard.push(event);
     }
   }

@@ -3,6 +3,7 @@ import type { Answers, Op, ReceiptMessage, Request, RequestOf } from '../message
 import type { Engine } from './engine.js';
 import { Export } from './export.js';
 import { Failure } from './failure.js';
+import { Subscriptions } from './subscriptions.js';
 import { InteractiveTransaction, type Limits, timedOut } from './transaction.js';
 
 /** A request that the engine itself answers. */
@@ -29,6 +30,7 @@ export class Calls {
   readonly #expired = new Map<string, Failure>();
   readonly #watches = new Map<number, Watch>();
   readonly #export = new Export();
+  readonly #subscriptions = new Subscriptions();
   #nextWatch = 1;
   #transaction: InteractiveTransaction | null = null;
 
@@ -67,6 +69,10 @@ export class Calls {
         return this.#watch(engine, client, request);
       case 'unlive':
         return this.#unwatch(engine, client, request.live);
+      case 'stream':
+        return this.#subscriptions.add(engine, client, request);
+      case 'unstream':
+        return this.#subscriptions.remove(engine, client, request);
       case 'acknowledge':
         return nothing(engine.acknowledge(request.requests));
       case 'token':
@@ -107,12 +113,14 @@ export class Calls {
       engine.rollback();
     }
     for (const [id, watch] of this.#watches) if (watch.client === client) this.#end(engine, id);
+    this.#subscriptions.leave(engine, client);
     this.#export.leave(engine, client);
   }
 
   /** The engine is closed: the open transaction and the export are gone with it. */
   close(): void {
     this.stop();
+    this.#subscriptions.close();
     this.#export.forget();
   }
 

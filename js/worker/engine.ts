@@ -1,5 +1,5 @@
 import type { WireError } from '../errors.js';
-import type { Policy } from '../generated/protocol.js';
+import type { Policy, Value } from '../generated/protocol.js';
 import type {
   Decision,
   EngineEvent,
@@ -10,6 +10,7 @@ import type {
   ReceiptMessage,
   RejectedMessage,
   StatusMessage,
+  StreamMessage,
   UnsavedEvent,
   UserMessage,
 } from '../messages.js';
@@ -44,6 +45,9 @@ export interface Engine {
   forget_pages(pages: readonly string[]): undefined;
   live_open(id: number, call: Uint8Array): Uint8Array;
   live_close(id: number): undefined;
+  subscribe(stream: string, params: Readonly<Record<string, Value>>): undefined;
+  unsubscribe(stream: string, params: Readonly<Record<string, Value>>, keepMs: number): undefined;
+  streams(): readonly StreamMessage[];
   token(token: string | null): undefined;
   no_token(): undefined;
   adopt(): undefined;

@@ -212,7 +212,7 @@ export class Host {
     else if (engine && !this.#yielding) {
       this.#guard(client, id, () => this.#answers.give(client, id, engine.status()));
       client.send({ type: 'wanted', online: this.#wanted });
-      this.#audience.add(client);
+      this.#audience.add(client, engine.streams());
     }
   }
 

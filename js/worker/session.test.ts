@@ -80,6 +80,7 @@ function engine(name: string): Engine {
   return {
     read: () => new TextEncoder().encode(name),
     status: () => STATUS,
+    streams: () => [],
     settle: () => undefined,
     acknowledge: quiet,
     answered_pages: () => [],
