@@ -226,7 +226,7 @@ test('what the engine says before there is a page is heard by the first', async 
   const early = (_: EngineOptions, emit: (event: EngineEvent) => void): Promise<Engine> => {
     emit({ type: 'need-token', renew: false });
     emit({ type: 'error', error: { code: 'X', message: 'x' } });
-    return Promise.resolve({ status: () => STATUS } as Engine);
+    return Promise.resolve({ status: () => STATUS, streams: () => [] } as unknown as Engine);
   };
   const host = await Host.open({ Database: { open: early, remove: async () => {} }, Import: noImports }, OPTIONS, true, {
     crashed: () => {},
@@ -237,7 +237,7 @@ test('what the engine says before there is a page is heard by the first', async 
   host.receive({ id: 'a', visible: true, send: (message) => posted.push(message) }, { op: 'open', options: OPTIONS, id: 1 });
   assert.deepEqual(
     posted.map(({ type }) => type),
-    ['ok', 'wanted', 'need-token', 'error'],
+    ['ok', 'wanted', 'streams', 'need-token', 'error'],
   );
 });
 
