@@ -26,7 +26,7 @@ pub mod timing;
 mod token;
 mod wake;
 
-pub use input::{FetchError, Input};
+pub use input::{Divergence, FetchError, Input};
 pub use output::Output;
 pub use replica::{ReplicaState, User};
 pub use status::{Connection, Status, StatusError};
@@ -135,6 +135,7 @@ impl Client {
             Input::Subscribed(replica) => self.subscribed(now, replica),
             Input::Outbox(transactions) => self.loaded(now, transactions),
             Input::Stored(replica) => self.stored(now, replica),
+            Input::Diverged { replica, divergence } => self.diverged(now, replica, divergence),
             Input::StorageFailed => self.storage_failed(now),
             Input::Tick => self.told_wake = None,
         }

@@ -1,14 +1,18 @@
 //! Applying a checkpoint: remote rows beneath what is pending, in one SQLite transaction.
 
 use crate::apply::{Batch, Edit};
+use crate::book::{self, Booked};
+use crate::incoming::{self, Frame};
 use crate::outbox::{self, Ending, Outbox};
 use crate::rebase::NewBase;
 use crate::rejected::{self, RejectedWrite};
 use crate::table::{Table, quote};
 use crate::{StoreError, apply, kept, query, rebase, store::Store, touch, trigger};
+use seaworthy_engine::client::Divergence;
 use seaworthy_fault::{Point, point};
-use seaworthy_protocol::{Checkpoint, Rows, Sequence, TransactionId, Value};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use seaworthy_protocol::{BucketId, Checkpoint, Rows, Sequence, TransactionId, Value};
+use std::cell::LazyCell;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// What a checkpoint brought to an end.
@@ -20,21 +24,27 @@ pub struct Applied {
     pub rejected: Vec<RejectedWrite>,
     /// How many pending transactions were taken up, since they meet it or others that do.
     pub moved: u64,
+    /// [`Store::streams`] answers something else.
+    pub streams: bool,
+    /// A bucket does not hold what the server says, and is to be fetched anew.
+    pub diverged: Option<Divergence>,
 }
 
 impl Store {
-    /// Applies a checkpoint, and ends every entry whose outcome stands at or before it. No reader sees a
-    /// part of it. Where it says what the server knows of the doubtful writes ([`Store::replica`]), the others are rejected as lost. It never fails on a constraint of the application's. `now_ms` is what the application may show as
+    /// Applies a checkpoint, and ends every entry whose outcome stands at or before it, unless it is `partial`. No reader
+    /// sees a part of it. Where it says what the server knows of the doubtful writes ([`Store::replica`]), the others are
+    /// rejected as lost. It never fails on a constraint of the application's. `now_ms` is what the application may show as
     /// the time of the last synchronisation.
     pub fn apply(&mut self, rows: &[Rows], checkpoint: &Checkpoint, now_ms: i64) -> Result<Applied, StoreError> {
         self.refuse_open()?;
-        let batches = resolve(rows, &self.tables)?;
-        let done = unconstrained(self, |store| apply_in_transaction(store, &batches, checkpoint, now_ms))?;
+        let frames = incoming::read(rows, checkpoint, &self.tables)?;
+        let done = unconstrained(self, |store| apply_in_transaction(store, &frames, checkpoint, now_ms))?;
         // Committed: from here on memory follows, and nothing may fail.
         self.unindexed.clear();
         self.outbox = done.outbox;
         self.identity = done.identity;
         self.doubtful = done.doubtful;
+        self.buckets = done.buckets;
         self.changed.extend(done.changed);
         Ok(done.applied)
     }
@@ -89,16 +99,20 @@ struct Done {
     outbox: Outbox,
     identity: crate::identity::Identity,
     doubtful: Arc<[TransactionId]>,
+    buckets: Arc<[BucketId]>,
     changed: BTreeSet<String>,
 }
 
-fn apply_in_transaction(store: &Store, batches: &[Batch<'_>], checkpoint: &Checkpoint, now_ms: i64) -> Result<Done, StoreError> {
+fn apply_in_transaction(store: &Store, frames: &[Frame<'_>], checkpoint: &Checkpoint, now_ms: i64) -> Result<Done, StoreError> {
     let conn = &store.conn;
-    let endings = store.outbox.endings(conn, checkpoint.cursor.position)?;
+    // Where more is to come, what is pending may be about rows that are not here yet.
+    let endings = if checkpoint.partial { Vec::new() } else { store.outbox.endings(conn, checkpoint.cursor.position)? };
+    let Booked { removed, diverged, changed: streams } = book::enter(conn, frames, checkpoint, &store.tables)?;
+    let batches = &incoming::batches(frames, &removed, &store.tables);
     let base = NewBase { batches, reset: checkpoint.reset, ends: &endings.iter().map(|ending| ending.ordinal).collect() };
     let whole = checkpoint.reset || store.outbox.entries == 0;
     let rebased = if whole { rebase::rebase_all(store, &base)? } else { rebase::rebase(store, &base)? };
-    let mut applied = Applied { moved: rebased.moved, ..Applied::default() };
+    let mut applied = Applied { moved: rebased.moved, streams, diverged, ..Applied::default() };
     let mut kept_through = store.identity.kept_through;
     for ending in &endings {
         end(store, ending, &mut applied)?;
@@ -115,14 +129,17 @@ fn apply_in_transaction(store: &Store, batches: &[Batch<'_>], checkpoint: &Check
     let mut identity = store.identity.clone();
     identity.kept_through = kept_through;
     identity.cursor = Some(checkpoint.cursor);
-    identity.last_synced_at_ms = Some(now_ms);
+    if !checkpoint.partial {
+        identity.last_synced_at_ms = Some(now_ms);
+    }
     let left = endings.iter().map(|ending| ending.sequence).max().unwrap_or(Sequence(0));
     identity.left_through = identity.left_through.max(left);
     identity.save(conn)?;
     let outbox = store.outbox.after(conn, endings.len())?;
     let mut changed: BTreeSet<String> = batches.iter().filter(|batch| !batch.edits.is_empty()).map(|batch| batch.table.name.clone()).collect();
     changed.extend(rebased.changed);
-    Ok(Done { applied, outbox, identity, doubtful, changed })
+    let buckets = if streams { book::whole(conn)? } else { store.buckets.clone() };
+    Ok(Done { applied, outbox, identity, doubtful, buckets, changed })
 }
 
 /// Takes an entry that is no longer shown out of the outbox.
@@ -149,44 +166,13 @@ impl<'a> Edit<'a> {
     }
 }
 
-/// Rows as edits. Tables and columns that are not known here are left out; a key that differs is refused.
-fn resolve<'a>(rows: &'a [Rows], tables: &'a BTreeMap<String, Table>) -> Result<Vec<Batch<'a>>, StoreError> {
-    let mut batches = Vec::new();
-    for group in rows {
-        let Some(table) = tables.get(&group.table) else { continue };
-        let mismatch = |what: String| StoreError::SchemaMismatch { differences: vec![format!("table {} of the server {what}", table.name)] };
-        let places: Vec<Option<usize>> = group.columns.iter().map(|name| table.column(name)).collect();
-        let key: Vec<usize> =
-            table.key.iter().map(|at| group.key.iter().position(|name| *name == table.columns[*at].name)).collect::<Option<_>>().unwrap_or_default();
-        if key.len() != group.key.len() || key.len() != table.key.len() || (!group.rows.is_empty() && table.key.iter().any(|at| !places.contains(&Some(*at)))) {
-            return Err(mismatch(format!("has the key ({})", group.key.join(", "))));
-        }
-        let mut edits = Vec::with_capacity(group.rows.len() + group.gone.len());
-        for gone in &group.gone {
-            let values: Option<Vec<&Value>> = key.iter().map(|at| gone.get(*at)).collect();
-            edits.push(Edit::Remove(values.ok_or_else(|| mismatch("sent a key that is too short".to_owned()))?));
-        }
-        for row in &group.rows {
-            if row.len() != group.columns.len() {
-                return Err(mismatch("sent a row that does not fit its columns".to_owned()));
-            }
-            edits.push(Edit::Put(places.iter().zip(row).filter_map(|(at, value)| Some(((*at)?, value))).collect()));
-        }
-        batches.push(Batch { table, edits });
-    }
-    Ok(batches)
-}
-
 /// Removes every row of the synced tables that a reset does not name.
 pub(crate) fn remove_unnamed(store: &Store, batches: &[Batch<'_>]) -> Result<(), StoreError> {
     for table in store.tables.values() {
-        let named: HashSet<Vec<&Value>> = batches
-            .iter()
-            .filter(|batch| batch.table.name == table.name)
-            .flat_map(|batch| &batch.edits)
-            .filter(|edit| matches!(edit, Edit::Put(_)))
-            .map(|edit| edit.key(table))
-            .collect();
+        let named: LazyCell<HashSet<Vec<&Value>>, _> = LazyCell::new(|| {
+            let edits = batches.iter().filter(|batch| batch.table.name == table.name).flat_map(|batch| &batch.edits);
+            edits.filter(|edit| matches!(edit, Edit::Put(_))).map(|edit| edit.key(table)).collect()
+        });
         let columns: Vec<_> = table.key.iter().map(|at| quote(&table.columns[*at].name)).collect();
         let mut unnamed = Vec::new();
         let mut statement = store.conn.prepare(&format!("SELECT {} FROM {}", columns.join(", "), quote(&table.name)))?;

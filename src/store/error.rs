@@ -122,6 +122,12 @@ pub enum StoreError {
         /// As asked.
         id: String,
     },
+    /// A subscription that no frame may carry.
+    #[error("the stream cannot be subscribed to: {reason}")]
+    BadSubscription {
+        /// Why, and what to do.
+        reason: String,
+    },
     /// A rejected write cannot be made again as it was.
     #[error("the write cannot be made again: {reason}. Make a new write, then discard this one")]
     CannotRetry {
@@ -155,7 +161,7 @@ impl StoreError {
             Self::QuotaExceeded => "QuotaExceeded",
             Self::StorageUnavailable { .. } | Self::Corrupt { .. } => "StorageUnavailable",
             Self::BadFile { .. } => "BadFile",
-            Self::InvalidText | Self::TransactionTooLarge { .. } => "BadValue",
+            Self::InvalidText | Self::TransactionTooLarge { .. } | Self::BadSubscription { .. } => "BadValue",
             Self::RolledBack { .. } => "TransactionRolledBack",
             Self::UnknownWrite { .. } => "UnknownWrite",
             Self::CannotRetry { .. } => "CannotRetry",

@@ -86,6 +86,34 @@ pub(crate) const MIGRATIONS: &[&str] = &[
         bytes_before INTEGER NOT NULL
     );
     CREATE INDEX seaworthy_kept_doubtful ON seaworthy_kept (id) WHERE doubtful;
+    CREATE TABLE seaworthy_subscriptions (
+        stream TEXT NOT NULL,
+        params TEXT NOT NULL,
+        keep_until_ms INTEGER,
+        PRIMARY KEY (stream, params)
+    ) WITHOUT ROWID;
+    CREATE TABLE seaworthy_streams (
+        number INTEGER PRIMARY KEY,
+        state TEXT NOT NULL
+    );
+    CREATE TABLE seaworthy_buckets (
+        number INTEGER PRIMARY KEY,
+        bucket TEXT NOT NULL UNIQUE,
+        tbl TEXT,
+        rows INTEGER NOT NULL,
+        checksum INTEGER NOT NULL,
+        whole INTEGER NOT NULL,
+        mismatches INTEGER NOT NULL,
+        skipped TEXT
+    );
+    CREATE INDEX seaworthy_buckets_tbl ON seaworthy_buckets (tbl);
+    CREATE TABLE seaworthy_held (
+        bucket INTEGER NOT NULL,
+        key BLOB NOT NULL,
+        checksum INTEGER NOT NULL,
+        PRIMARY KEY (bucket, key)
+    ) WITHOUT ROWID;
+    CREATE INDEX seaworthy_held_key ON seaworthy_held (key);
     CREATE TABLE seaworthy_users (
         place TEXT NOT NULL PRIMARY KEY,
         pending INTEGER NOT NULL,

@@ -45,6 +45,8 @@ pub enum Action {
     Rejected(Vec<RejectedWrite>),
     /// A checkpoint was applied: live queries may have new results.
     Synced,
+    /// [`Store::streams`] answers something else.
+    Streams,
     /// Storage failed; the engine tries again later.
     Failed(StoreError),
 }
@@ -88,6 +90,14 @@ impl Replica {
         self.handle(now, Input::Committed { through })
     }
 
+    /// Tells the engine that what is subscribed to may have changed.
+    pub fn subscribed(&mut self, now: Millis) -> Vec<Action> {
+        let mut actions = vec![Action::Streams];
+        let state = self.store.replica();
+        actions.extend(self.handle(now, Input::Subscribed(state)));
+        actions
+    }
+
     /// One step. While an interactive transaction is open, inputs wait for [`Self::resume`].
     pub fn handle(&mut self, now: Millis, input: Input) -> Vec<Action> {
         if self.store.in_transaction() {
@@ -116,6 +126,8 @@ impl Replica {
     fn step(&mut self, now: Millis, input: Input, actions: &mut Vec<Action>) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
+            // It may have waited meanwhile.
+            let input = if let Input::Subscribed(_) = input { Input::Subscribed(self.store.replica()) } else { input };
             // The engine refuses inputs that cannot come now; its state is unchanged then.
             if self.engine.handle(now, input).is_err() {
                 continue;
@@ -148,15 +160,22 @@ impl Replica {
                 return Ok(Some(self.stored()));
             }
             Output::Apply { rows, checkpoint } => {
-                let Applied { confirmed, rejected, .. } = self.store.apply(&rows, &checkpoint, self.environment.wall_ms())?;
+                let Applied { confirmed, rejected, streams, diverged, .. } = self.store.apply(&rows, &checkpoint, self.environment.wall_ms())?;
                 actions.push(Action::Synced);
+                if streams {
+                    actions.push(Action::Streams);
+                }
                 if !confirmed.is_empty() {
                     actions.push(Action::Confirmed(confirmed));
                 }
                 if !rejected.is_empty() {
                     actions.push(Action::Rejected(rejected));
                 }
-                return Ok(Some(self.stored()));
+                let replica = self.store.replica();
+                return Ok(Some(match diverged {
+                    None => Input::Stored(replica),
+                    Some(divergence) => Input::Diverged { replica, divergence },
+                }));
             }
             Output::BindUser(user) => {
                 self.store.bind_user(&user)?;

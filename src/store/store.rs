@@ -9,11 +9,11 @@ use crate::query::Queries;
 use crate::table::{Table, uniques_of};
 use crate::transaction::Open;
 use crate::trigger::Triggers;
-use crate::{Schema, StoreError, format, kept, request};
+use crate::{Schema, StoreError, book, format, kept, request, subscribe};
 use rusqlite::{Connection, params};
 use seaworthy_engine::client::ReplicaState;
 use seaworthy_fault::{Point, point};
-use seaworthy_protocol::{Outcome, ReplicaId, Sequence, Transaction, TransactionId, TransactionResult};
+use seaworthy_protocol::{BucketId, Outcome, ReplicaId, Sequence, Subscription, Transaction, TransactionId, TransactionResult};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,6 +32,9 @@ pub struct Store {
     pub(crate) unindexed: Unindexed,
     /// See [`kept`].
     pub(crate) doubtful: Arc<[TransactionId]>,
+    /// The buckets that need not be fetched anew.
+    pub(crate) buckets: Arc<[BucketId]>,
+    pub(crate) subscriptions: Arc<[Subscription]>,
     pub(crate) last_sequence: Sequence,
     /// Requests whose answers the page has; dropped with the next write.
     pub(crate) acknowledged: Vec<String>,
@@ -73,6 +76,8 @@ impl Store {
             outbox,
             unindexed: Unindexed::load(&conn)?,
             doubtful: kept::doubtful(&conn)?,
+            buckets: book::whole(&conn)?,
+            subscriptions: subscribe::load(&conn)?,
             acknowledged: Vec::new(),
             changed: BTreeSet::new(),
             conn,
@@ -123,6 +128,8 @@ impl Store {
             anonymous: self.identity.anonymous,
             kept_through: self.identity.kept_through,
             doubtful: self.doubtful.clone(),
+            buckets: self.buckets.clone(),
+            subscriptions: self.subscriptions.clone(),
             schema_version: self.schema_version,
         }
     }
@@ -194,5 +201,6 @@ fn prepare(conn: &Connection, schema: &Schema, fresh: ReplicaId) -> Result<(Iden
         debug_assert!(!table.name.starts_with(INTERNAL));
         tables.insert(table.name.clone(), Table::inspect(conn, table)?);
     }
+    book::meet_schema(conn, &tables)?;
     Ok((Identity::load(conn, fresh)?, tables))
 }

@@ -313,6 +313,10 @@ impl Database {
         Self { driver, files: Cell::new(files), place, snapshot: RefCell::default(), pending_elsewhere }
     }
 
+    pub(crate) fn driver(&self) -> &Driver {
+        &self.driver
+    }
+
     pub(crate) fn place(&self) -> &str {
         &self.place
     }

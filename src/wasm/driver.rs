@@ -107,6 +107,11 @@ impl Driver {
         self.refresh_soon();
     }
 
+    /// What is subscribed to may have changed.
+    pub(crate) fn subscribed(&self) {
+        self.step(Replica::subscribed);
+    }
+
     /// Gives an input to the engine.
     pub(crate) fn input(&self, input: Input) {
         self.step(|replica, now| replica.handle(now, input));
@@ -207,6 +212,7 @@ impl Driver {
             Action::Confirmed(ids) => self.emitter.emit(Event::Confirmed(ids)),
             Action::Rejected(writes) => self.emitter.emit(Event::Rejected(writes)),
             Action::Synced => self.refresh_soon(),
+            Action::Streams => self.emitter.emit(Event::Streams),
             Action::Failed(error) => self.emitter.emit(Event::Error(self.failure(error))),
         }
     }

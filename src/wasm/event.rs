@@ -22,6 +22,8 @@ pub(crate) enum Event {
     },
     Confirmed(Vec<TransactionId>),
     Rejected(Vec<RejectedWrite>),
+    /// The streams, or what is here of them, have changed.
+    Streams,
     Error(Failure),
     /// What was committed could not be stored: the database must be opened again.
     Unsaved(Failure),
@@ -110,6 +112,7 @@ impl Event {
             Self::Live { id, result: Err(failure) } => object(&[("type", "live".into()), ("id", id.into()), ("error", failure.to_js())]),
             Self::Confirmed(ids) => object(&[("type", "confirmed".into()), ("ids", to_js(&ids))]),
             Self::Rejected(writes) => object(&[("type", "rejected".into()), ("writes", to_js(&writes))]),
+            Self::Streams => object(&[("type", "streams".into())]),
             Self::Error(failure) => object(&[("type", "error".into()), ("error", failure.to_js())]),
             Self::Unsaved(failure) => object(&[("type", "unsaved".into()), ("error", failure.to_js())]),
         }

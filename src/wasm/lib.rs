@@ -22,6 +22,7 @@ mod page_store;
 mod panic;
 mod place;
 mod socket;
+mod streams;
 mod tier;
 mod vfs;
 

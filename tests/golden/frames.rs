@@ -1,10 +1,10 @@
 //! One sample or more of every frame, with the values that encoders get wrong.
 
 use seaworthy_protocol::{
-    BucketId, BucketUpdate, Changes, Checkpoint, ClientFrame, Conflict, ConflictKind, Cursor, DecodeError, Epoch, ErrorCode, ErrorFrame, Format, Hello, Image, Incarnation, Op,
-    Outcome, Ping, Policy, Pong, Position, Pull, Push, RejectCode, RejectData, ReplicaId, Results, RewrittenRow, RowChange, RowKey, Rows, Sequence,
-    ServerFrame, StreamError, StreamErrorCode, StreamState, Subscribe, Subscription, TableChanges, TokenRenewal, Transaction, TransactionId, TransactionResult, Value, Welcome, decode_client, decode_server, encode_client,
-    encode_server,
+    BucketId, BucketUpdate, Changes, Checkpoint, ClientFrame, Conflict, ConflictKind, Cursor, DecodeError, Epoch, ErrorCode, ErrorFrame, Format, Hello, Image,
+    Incarnation, Op, Outcome, Ping, Policy, Pong, Position, Pull, Push, RejectCode, RejectData, ReplicaId, Results, RewrittenRow, RowChange, RowKey, Rows,
+    Sequence, ServerFrame, StreamError, StreamErrorCode, StreamState, Subscribe, Subscription, TableChanges, TokenRenewal, Transaction, TransactionId,
+    TransactionResult, Value, Welcome, decode_client, decode_server, encode_client, encode_server,
 };
 use std::collections::BTreeMap;
 
@@ -50,10 +50,31 @@ fn client_samples() -> Vec<(&'static str, ClientFrame)> {
     let (subscriptions, buckets) = (vec![subscription()], bucket_ids());
     vec![
         ("hello_first", ClientFrame::Hello(hello.clone())),
-        ("hello", ClientFrame::Hello(Hello { cursor: Some(CURSOR), schema_version: 3, doubtful: ids(), subscriptions: subscriptions.clone(), buckets: buckets.clone(), ..hello })),
+        (
+            "hello",
+            ClientFrame::Hello(Hello {
+                cursor: Some(CURSOR),
+                schema_version: 3,
+                doubtful: ids(),
+                subscriptions: subscriptions.clone(),
+                buckets: buckets.clone(),
+                ..hello
+            }),
+        ),
         ("push", ClientFrame::Push(Push { replica: REPLICA, transactions: vec![first_transaction(), second_transaction()] })),
         ("pull_first", ClientFrame::Pull(pull.clone())),
-        ("pull", ClientFrame::Pull(Pull { cursor: Some(CURSOR), wait_ms: 20_000, schema_version: 3, doubtful: ids(), subscriptions: subscriptions.clone(), buckets, ..pull })),
+        (
+            "pull",
+            ClientFrame::Pull(Pull {
+                cursor: Some(CURSOR),
+                wait_ms: 20_000,
+                schema_version: 3,
+                doubtful: ids(),
+                subscriptions: subscriptions.clone(),
+                buckets,
+                ..pull
+            }),
+        ),
         ("subscribe", ClientFrame::Subscribe(Subscribe { subscriptions })),
         ("token", ClientFrame::Token(TokenRenewal { token: TOKEN.into() })),
         ("ping", ClientFrame::Ping(Ping {})),

@@ -30,7 +30,7 @@ impl Client {
         let (had_one, has_one) = (self.token.usable(now).is_some(), token.is_some());
         self.token.replace(now, token);
         match &self.mode {
-            Mode::Offline | Mode::Stopped(Connection::UpgradeRequired) => {}
+            Mode::Offline | Mode::Stopped(Connection::UpgradeRequired | Connection::Offline) => {}
             _ if !has_one => self.stop(Connection::NeedsAuth, error),
             Mode::Asking { .. } | Mode::Stopped(_) => self.connect(now),
             Mode::Waiting { .. } if !had_one => self.connect(now),

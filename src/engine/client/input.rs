@@ -42,10 +42,27 @@ pub enum Input {
     /// Answers [`super::Output::Record`], [`super::Output::ForgetOutcomes`], [`super::Output::Apply`],
     /// [`super::Output::MarkAnonymous`], [`super::Output::BindUser`] and [`super::Output::NewIdentity`]: what the store knows now.
     Stored(ReplicaState),
+    /// Answers [`super::Output::Apply`] too: it was applied, but a bucket does not hold what the server says. It is not among
+    /// [`ReplicaState::buckets`], so that the next connection brings it anew.
+    Diverged {
+        /// What the store knows now.
+        replica: ReplicaState,
+        /// See [`Divergence`].
+        divergence: Divergence,
+    },
     /// The last storage output failed and changed nothing. The engine disconnects and tries again with back-off.
     StorageFailed,
     /// The moment of [`super::Output::WakeAt`] has come, or is past after a sleep.
     Tick,
+}
+
+/// How often in a row a bucket did not hold what the server says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Divergence {
+    /// It may be of another time: it is fetched anew.
+    Once,
+    /// It was fetched anew. One of both sides reckons wrongly.
+    Again,
 }
 
 /// Why a fetch brought no frames.
@@ -73,6 +90,7 @@ impl Input {
             Self::Subscribed(_) => "Subscribed",
             Self::Outbox(_) => "Outbox",
             Self::Stored(_) => "Stored",
+            Self::Diverged { .. } => "Diverged",
             Self::StorageFailed => "StorageFailed",
             Self::Tick => "Tick",
         }

@@ -56,7 +56,7 @@ pub enum Output {
         after: Sequence,
     },
     /// Apply a checkpoint in one transaction, and end every entry with an outcome at or before it. Where it says what is
-    /// `known`, what is doubtful and not among it is lost. Answered by [`Input::Stored`].
+    /// `known`, what is doubtful and not among it is lost. Answered by [`Input::Stored`], or by [`Input::Diverged`].
     Apply {
         /// The rows since the last checkpoint, or all of them when it resets.
         rows: Vec<Rows>,

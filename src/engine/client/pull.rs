@@ -2,7 +2,7 @@
 
 use super::storage::Work;
 use super::timing::MAX_COLLECTED_BYTES;
-use super::{Client, Output, ReplicaState, Source, StatusError};
+use super::{Client, Connection, Divergence, Output, ReplicaState, Source, StatusError};
 use crate::Millis;
 use seaworthy_protocol::{Checkpoint, Position, Rows, Subscription, TransactionId, Value};
 
@@ -75,6 +75,15 @@ impl Client {
         let rows = std::mem::take(&mut self.collected.rows);
         self.collected.forget_rows();
         self.ask_storage(Work::Apply, Output::Apply { rows, checkpoint });
+    }
+
+    /// A bucket does not hold what the server says: the next connection brings it anew, unless that was of no use already.
+    pub(super) fn diverged(&mut self, now: Millis, replica: ReplicaState, divergence: Divergence) {
+        (self.replica, self.work) = (replica, None);
+        match divergence {
+            Divergence::Once => self.begin_again(now, 0),
+            Divergence::Again => self.stop(Connection::Offline, Some(StatusError::bucket_diverged())),
+        }
     }
 
     /// Lets go of what the server cannot forget any more.

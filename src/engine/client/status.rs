@@ -16,7 +16,7 @@ pub struct Status {
 /// The state of the connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Connection {
-    /// Not wanted, or not to be had: it is tried again and again.
+    /// Not wanted, or not to be had: it is tried again and again, unless the error is `bucket_diverged`.
     #[default]
     Offline,
     /// Being made.
@@ -36,7 +36,7 @@ pub enum Connection {
 /// A failure that the application may show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusError {
-    /// Stable: a protocol [`seaworthy_protocol::ErrorCode`], or `network`, `not_seaworthy`, `storage`, `user_changed`, `needs_adopt`.
+    /// Stable: a protocol [`seaworthy_protocol::ErrorCode`], or `network`, `not_seaworthy`, `storage`, `user_changed`, `needs_adopt`, `bucket_diverged`.
     pub code: String,
     /// What to do.
     pub message: String,
@@ -68,6 +68,13 @@ impl StatusError {
 
     pub(super) fn storage() -> Self {
         Self::new("storage", "The database could not be written. Free some space; it is tried again by itself.")
+    }
+
+    pub(super) fn bucket_diverged() -> Self {
+        Self::new(
+            "bucket_diverged",
+            "What the server sent does not add up to what it says that this device is to hold, twice in a row. Update the server and the application, then reload. What is pending is kept.",
+        )
     }
 
     pub(super) fn no_token() -> Self {

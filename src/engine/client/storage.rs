@@ -48,8 +48,9 @@ pub(super) fn check_turn(work: Option<&Work>, input: &Input) -> Result<(), Engin
     match (work, input) {
         (_, Input::StorageFailed) | (Some(Work::Load), Input::Outbox(_)) => Ok(()),
         (Some(work), Input::Stored(_)) if !matches!(work, Work::Load) => Ok(()),
+        (Some(Work::Apply), Input::Diverged { .. }) => Ok(()),
         (Some(work), _) => Err(EngineError::AnswerOutstanding { output: work.output(), given }),
-        (None, Input::Outbox(_) | Input::Stored(_)) => Err(EngineError::UnaskedAnswer { given }),
+        (None, Input::Outbox(_) | Input::Stored(_) | Input::Diverged { .. }) => Err(EngineError::UnaskedAnswer { given }),
         (None, _) => Ok(()),
     }
 }

@@ -103,7 +103,14 @@ impl<'s> Batch<'s> {
     }
 
     fn empty(stream: &Stream) -> Rows {
-        Rows { bucket: BucketId::default(), table: stream.name.clone(), columns: stream.columns.clone(), key: stream.key.clone(), rows: Vec::new(), gone: Vec::new() }
+        Rows {
+            bucket: BucketId::default(),
+            table: stream.name.clone(),
+            columns: stream.columns.clone(),
+            key: stream.key.clone(),
+            rows: Vec::new(),
+            gone: Vec::new(),
+        }
     }
 
     fn row(&mut self, row: Vec<Value>) {
