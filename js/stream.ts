@@ -55,7 +55,7 @@ export interface Streams {
  * stream.release({ keepFor: '7d' });
  */
 export interface ReleaseOptions {
-  /** Milliseconds, or a number with `s`, `m`, `h` or `d`. Without it they go at once, but for those that another stream holds. */
+  /** Milliseconds, or a number with `s`, `m`, `h` or `d`. Without it they go at once, but for those that another stream holds. It is looked at every minute. */
   readonly keepFor?: number | `${number}${'s' | 'm' | 'h' | 'd'}`;
 }
 

@@ -16,12 +16,15 @@ use crate::tier;
 use js_sys::{Function, Promise, Reflect, Uint8Array};
 use seaworthy_engine::client::Input;
 use seaworthy_protocol::{Policy, TransactionId};
-use seaworthy_store::{Call, Decision, Replica, Seat, Stamp, Store, Write, Written};
+use seaworthy_store::{Call, Decision, Replica, Seat, Stamp, Store, StoreError, Write, Written};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::future_to_promise;
+
+/// What whoever had it open before subscribed to is kept for so long, so that a reload fetches nothing anew: a day.
+const KEPT_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// An open database. The caller holds the Web Lock of its name.
 #[wasm_bindgen]
@@ -42,7 +45,7 @@ impl Database {
         let options = Options::from_js(&options)?;
         let clock = Clock::new()?;
         let opened = place::open(&options, &clock).await?;
-        Ok(Self::start(opened, options, clock, emit))
+        Ok(Self::start(opened, options, clock, emit).map_err(Failure::from)?)
     }
 
     /// Deletes a database that nobody has open, those of all its users.
@@ -298,8 +301,9 @@ type Asked = (String, Call, Stamp);
 
 impl Database {
     /// Joins an opened store with its engine and its connections.
-    pub(crate) fn start(opened: Opened, options: Options, clock: Clock, emit: Function) -> Self {
-        let Opened { store, home, files, place, pending_elsewhere } = opened;
+    pub(crate) fn start(opened: Opened, options: Options, clock: Clock, emit: Function) -> Result<Self, StoreError> {
+        let Opened { mut store, home, files, place, pending_elsewhere } = opened;
+        store.abandon_subscriptions(clock.wall_ms() + KEPT_MS)?;
         let emitter = Emitter(emit);
         let replica = Replica::new(store, clock.seed(), clock.clone());
         let driver = Driver::new(replica, clock, emitter.clone(), options.sync.map(|sync| sync.url), home);
@@ -307,10 +311,11 @@ impl Database {
             let what = format!("Seaworthy failed and is started again; nothing that was committed is lost. Please report this: {message}");
             emitter.emit(Event::Error(Failure::new("WorkerFailed", what)));
         })));
+        driver.expire_subscriptions();
         if options.online {
             driver.input(Input::Online(true));
         }
-        Self { driver, files: Cell::new(files), place, snapshot: RefCell::default(), pending_elsewhere }
+        Ok(Self { driver, files: Cell::new(files), place, snapshot: RefCell::default(), pending_elsewhere })
     }
 
     pub(crate) fn driver(&self) -> &Driver {

@@ -28,6 +28,9 @@ use wasm_bindgen_futures::spawn_local;
 /// Longest time that a timer is set for: browsers count in 31 bits.
 const MAX_TIMER_MS: u64 = 24 * 60 * 60 * 1000;
 
+/// How often it is seen which subscriptions are kept no longer.
+const EXPIRY_INTERVAL_MS: u32 = 60_000;
+
 /// One open database with its connections.
 pub(crate) struct Driver {
     this: Weak<Driver>,
@@ -55,6 +58,7 @@ struct Links {
     pull: Option<Fetching>,
     wake: Option<Timeout>,
     refresh: Option<Timeout>,
+    expiry: Option<Timeout>,
 }
 
 struct Fetching(AbortHandle);
@@ -105,6 +109,21 @@ impl Driver {
     pub(crate) fn resume(&self) {
         self.step(Replica::resume);
         self.refresh_soon();
+    }
+
+    /// Ends the subscriptions that are kept no longer, now and every minute.
+    pub(crate) fn expire_subscriptions(&self) {
+        let now_ms = self.clock.wall_ms();
+        let expired = self.with_store(|store| Ok(!store.in_transaction() && store.expire_subscriptions(now_ms)?));
+        if expired.is_ok_and(|expired| expired) {
+            self.subscribed();
+        }
+        let this = self.this.clone();
+        self.links.borrow_mut().expiry = Some(Timeout::new(EXPIRY_INTERVAL_MS, move || {
+            if let Some(driver) = this.upgrade() {
+                driver.expire_subscriptions();
+            }
+        }));
     }
 
     /// What is subscribed to may have changed.
@@ -212,7 +231,7 @@ impl Driver {
             Action::Confirmed(ids) => self.emitter.emit(Event::Confirmed(ids)),
             Action::Rejected(writes) => self.emitter.emit(Event::Rejected(writes)),
             Action::Synced => self.refresh_soon(),
-            Action::Streams => self.emitter.emit(Event::Streams),
+            Action::Streams => self.emitter.emit(self.with_store(|store| store.streams()).map_or_else(Event::Error, Event::Streams)),
             Action::Failed(error) => self.emitter.emit(Event::Error(self.failure(error))),
         }
     }

@@ -6,7 +6,7 @@ use crate::place::Home;
 use js_sys::{Function, Object, Reflect, Uint8Array};
 use seaworthy_engine::client::{Connection, Status as EngineStatus};
 use seaworthy_protocol::TransactionId;
-use seaworthy_store::{Counts, RejectedWrite};
+use seaworthy_store::{Counts, RejectedWrite, StreamInfo};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 
@@ -23,7 +23,7 @@ pub(crate) enum Event {
     Confirmed(Vec<TransactionId>),
     Rejected(Vec<RejectedWrite>),
     /// The streams, or what is here of them, have changed.
-    Streams,
+    Streams(Vec<StreamInfo>),
     Error(Failure),
     /// What was committed could not be stored: the database must be opened again.
     Unsaved(Failure),
@@ -112,7 +112,7 @@ impl Event {
             Self::Live { id, result: Err(failure) } => object(&[("type", "live".into()), ("id", id.into()), ("error", failure.to_js())]),
             Self::Confirmed(ids) => object(&[("type", "confirmed".into()), ("ids", to_js(&ids))]),
             Self::Rejected(writes) => object(&[("type", "rejected".into()), ("writes", to_js(&writes))]),
-            Self::Streams => object(&[("type", "streams".into())]),
+            Self::Streams(streams) => object(&[("type", "streams".into()), ("streams", to_js(&streams))]),
             Self::Error(failure) => object(&[("type", "error".into()), ("error", failure.to_js())]),
             Self::Unsaved(failure) => object(&[("type", "unsaved".into()), ("error", failure.to_js())]),
         }

@@ -122,7 +122,7 @@ impl Import {
             Some(Coming::ReadyStore(store)) => {
                 let home = Home { tier: Tier::Memory, lost: false, pages: None };
                 let opened = Opened { store: *store, home, files: None, place: String::new(), pending_elsewhere: 0 };
-                Ok(Database::start(opened, Options::from_js(&options)?, Clock::new()?, emit))
+                Ok(Database::start(opened, Options::from_js(&options)?, Clock::new()?, emit).map_err(Failure::from)?)
             }
             _ => Err(lost().into()),
         }

@@ -16,28 +16,16 @@ impl Database {
         Ok(())
     }
 
-    /// Ends a subscription, or keeps it until a moment, in milliseconds since 1970.
-    pub fn unsubscribe(&self, stream: String, params: &JsValue, keep_until_ms: Option<f64>) -> Result<(), JsValue> {
+    /// Ends a subscription, now or after so many milliseconds.
+    pub fn unsubscribe(&self, stream: String, params: &JsValue, keep_ms: f64) -> Result<(), JsValue> {
         let subscription = subscription(stream, params)?;
-        self.driver().with_store(|store| store.unsubscribe(&subscription, keep_until_ms.map(|until| until as i64)))?;
+        let keep_until_ms = (keep_ms > 0.0).then(|| self.driver().clock().wall_ms() + keep_ms as i64);
+        self.driver().with_store(|store| store.unsubscribe(&subscription, keep_until_ms))?;
         self.driver().subscribed();
         Ok(())
     }
 
-    /// Nobody uses the subscriptions any more, as after a start: they are kept until then.
-    pub fn abandon_subscriptions(&self, keep_until_ms: f64) -> Result<(), JsValue> {
-        Ok(self.driver().with_store(|store| store.abandon_subscriptions(keep_until_ms as i64))?)
-    }
-
-    /// Ends the subscriptions that were kept long enough.
-    pub fn expire_subscriptions(&self, now_ms: f64) -> Result<(), JsValue> {
-        if self.driver().with_store(|store| store.expire_subscriptions(now_ms as i64))? {
-            self.driver().subscribed();
-        }
-        Ok(())
-    }
-
-    /// The streams, and how far they are here.
+    /// The streams, and how much of them is here.
     #[wasm_bindgen(unchecked_return_type = "unknown[]")]
     pub fn streams(&self) -> Result<JsValue, JsValue> {
         Ok(to_js(&self.driver().with_store(|store| store.streams())?))
