@@ -272,4 +272,3 @@ fn byte(text: &str, place: Location) -> usize {
     let rest = text.get(line..).unwrap_or_default();
     line + rest.char_indices().nth(number(place.column)).map_or(rest.len(), |(at, _)| at)
 }
-

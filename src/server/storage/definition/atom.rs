@@ -172,7 +172,12 @@ impl<'q> Scope<'q> {
                         return column.map(|(column, class)| Atom::Equal { column, class, known });
                     }
                 }
-                self.refuse_at(words, format!("a column and what it equals must stand alone on their sides. Where a value is computed, add a generated column that holds it. {SHAPES}"))
+                self.refuse_at(
+                    words,
+                    format!(
+                        "a column and what it equals must stand alone on their sides. Where a value is computed, add a generated column that holds it. {SHAPES}"
+                    ),
+                )
             }
             Expr::InList { expr, negated: false, .. } => match self.parameter(expr, words) {
                 Some(column) => column.and_then(|(column, class)| self.list(words, column, class)),

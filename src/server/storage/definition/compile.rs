@@ -62,7 +62,8 @@ impl<'q> Compiler<'q> {
         let fault = |problem: String| Fault::at_byte(self.text, head.table.start, problem);
         let Token::Word(name) = &head.table.word.token else { return Err(fault("name a table here".to_owned())) };
         let found = Table::find(self.conn, &name.value).map_err(|error| fault(error.to_string()))?;
-        found.ok_or_else(|| fault(format!("no such table: {}. Create it in a migration, or correct the name; views and virtual tables will not do", name.value)))
+        found
+            .ok_or_else(|| fault(format!("no such table: {}. Create it in a migration, or correct the name; views and virtual tables will not do", name.value)))
     }
 
     /// Brings the condition of a query into its normal form.
@@ -147,7 +148,10 @@ impl<'q> Compiler<'q> {
             return refuse(Some(head.table), "this table belongs to the server or to SQLite".to_owned());
         }
         if !table.is_recorded {
-            let problem = format!("changes in {} cannot be recorded, since it has no PRIMARY KEY, or one that may be NULL. Declare one with NOT NULL columns", table.name);
+            let problem = format!(
+                "changes in {} cannot be recorded, since it has no PRIMARY KEY, or one that may be NULL. Declare one with NOT NULL columns",
+                table.name
+            );
             return refuse(Some(head.table), problem);
         }
         let scope = Scope { text: self.text, query: self.query, table: &table, alias: &head.alias, is_lookup: true };
@@ -161,7 +165,8 @@ impl<'q> Compiler<'q> {
         let Some(class) = out.class else {
             return scope.refuse_at(head.selected, format!("{} has a collation of the application. Declare it BINARY, NOCASE or RTRIM", out.name));
         };
-        let is_number = outer.unwrap_or(class).affinity == Affinity::Numeric;
+        let outer = outer.unwrap_or(class);
+        let is_number = outer.affinity == Affinity::Numeric;
         if class.affinity == Affinity::Numeric && !is_number {
             return scope.refuse_at(head.selected, format!("{} holds numbers, and is compared with a column that holds none. Declare both alike", out.name));
         }
@@ -175,9 +180,8 @@ impl<'q> Compiler<'q> {
         if self.lookups.len() == MAX_LOOKUPS {
             return scope.refuse_at(words, format!("more than {MAX_LOOKUPS} queries stand in this one. Make several streams of it"));
         }
-        let collation = outer.unwrap_or(class).collation;
         let is_number = is_number && class.affinity != Affinity::Numeric;
-        self.lookups.push(Lookup { relation, out: out.name.clone(), class, is_number, collation });
+        self.lookups.push(Lookup { relation, out: out.name.clone(), class, is_number, outer });
         Ok(self.lookups.len() - 1)
     }
 }

@@ -8,7 +8,9 @@ use crate::storage::text::Fault;
 pub enum StreamError {
     #[error("[streams.{stream}] query, {fault}\nSTREAMS.md says what a query may be")]
     Query { stream: String, fault: Fault },
-    #[error("[streams.{stream}]: the query asks nothing about the user (auth.user_id(), auth.claim('name')), so that everybody gets its rows. If that is meant, say public = true")]
+    #[error(
+        "[streams.{stream}]: the query asks nothing about the user (auth.user_id(), auth.claim('name')), so that everybody gets its rows. If that is meant, say public = true"
+    )]
     Public { stream: String },
     #[error("[streams.{stream}]: public = true means that everybody gets the same rows, but the query asks about the user. Leave it out")]
     NotPublic { stream: String },

@@ -28,9 +28,13 @@ impl<'q> Head<'q> {
         let refuse = |lexeme: Option<&Lexeme>, problem: &str| Err(Fault::at_byte(text, lexeme.map_or(text.trim_end().len(), |lexeme| lexeme.start), problem));
         let [select, rest @ ..] = words else { return refuse(None, SHAPE) };
         match (keyword(select), rest.first().and_then(keyword)) {
-            (Some(Keyword::SELECT), Some(Keyword::DISTINCT | Keyword::ALL)) => return refuse(rest.first(), "rows are distinct by their key. Leave this word out"),
+            (Some(Keyword::SELECT), Some(Keyword::DISTINCT | Keyword::ALL)) => {
+                return refuse(rest.first(), "rows are distinct by their key. Leave this word out");
+            }
             (Some(Keyword::SELECT), _) => {}
-            (Some(Keyword::WITH), _) => return refuse(Some(select), "WITH cannot be kept up to date row by row. Write column IN (SELECT column FROM table WHERE …)"),
+            (Some(Keyword::WITH), _) => {
+                return refuse(Some(select), "WITH cannot be kept up to date row by row. Write column IN (SELECT column FROM table WHERE …)");
+            }
             _ => return refuse(Some(select), SHAPE),
         }
         let Some(from) = outside(rest, &[Keyword::FROM]) else { return refuse(rest.first(), SHAPE) };

@@ -6,7 +6,7 @@
 use super::{
     Bucket, Definition, LookupKey, OpeningError,
     relation::{Lookup, Parameter, Request, Source, Variant},
-    schema::{Class, as_number},
+    schema::{Affinity, Class, as_number},
 };
 use crate::storage::{
     binding::{Bound, value},
@@ -289,7 +289,9 @@ impl<'a> Asking<'a> {
             if matches!(read, ValueRef::Text(bytes) if std::str::from_utf8(bytes).is_err()) {
                 continue;
             }
-            match lookup.collation.fold(value(read)) {
+            match lookup.outer.collation.fold(value(read)) {
+                // A column of texts holds no number.
+                Some(Value::Integer(_) | Value::Real(_)) if lookup.outer.affinity == Affinity::Text => {}
                 Some(value) => drop(found.values.insert(value)),
                 None => found.has_null = true,
             }

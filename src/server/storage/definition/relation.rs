@@ -1,6 +1,6 @@
 //! A query in its normal form: the rows of one table, as alternatives that each name them by values.
 
-use super::schema::{Class, Collation};
+use super::schema::Class;
 use crate::storage::{binding::quoted, text::Known};
 
 /// The rows of one table that a query selects.
@@ -67,8 +67,8 @@ pub struct Lookup {
     pub class: Class,
     /// Whether it is compared as numbers though it holds none.
     pub is_number: bool,
-    /// How its values are compared outside.
-    pub collation: Collation,
+    /// How what its values are compared with compares.
+    pub outer: Class,
 }
 
 impl Relation {

@@ -81,8 +81,18 @@ fn a_query_names_buckets_by_values() {
         ("SELECT * FROM todos WHERE list_id = params.l AND auth.claim('role') IN ('admin', 'x')", vec![("l", text("a"))], vec!["3.0[\"a\"]"], vec!["1"]),
         ("SELECT * FROM todos WHERE rank = params.n AND auth.user_id() <> 'bob'", vec![("n", text(" 7 "))], vec!["3.0[7]"], vec!["2"]),
         ("SELECT * FROM todos WHERE list_id IN (auth.user_id(), 'b')", vec![], vec!["3.0[\"alice\"]", "3.1[]"], vec!["2"]),
-        ("SELECT * FROM todos WHERE twice = auth.claim('level', 'number') OR done AND NOT (auth.user_id() = 'bob' OR false)", vec![], vec!["3.0[7]", "3.1[]"], vec!["2"]),
-        ("SELECT * FROM todos WHERE list_id IN (SELECT list_id FROM members WHERE user_id = auth.user_id())", vec![], vec!["3.0[\"a\"]", "3.0[\"b\"]"], vec!["1", "2"]),
+        (
+            "SELECT * FROM todos WHERE twice = auth.claim('level', 'number') OR done AND NOT (auth.user_id() = 'bob' OR false)",
+            vec![],
+            vec!["3.0[7]", "3.1[]"],
+            vec!["2"],
+        ),
+        (
+            "SELECT * FROM todos WHERE list_id IN (SELECT list_id FROM members WHERE user_id = auth.user_id())",
+            vec![],
+            vec!["3.0[\"a\"]", "3.0[\"b\"]"],
+            vec!["1", "2"],
+        ),
         (
             "SELECT * FROM todos WHERE list_id = params.l AND list_id IN (SELECT list_id FROM members WHERE user_id = auth.user_id() AND role = 'owner')",
             vec![("l", text("b"))],
@@ -145,8 +155,25 @@ fn an_id_that_was_guessed_opens_nothing_unless_it_is_a_bucket_of_the_user() {
     let may = |id: &str| definition.may_open(&conn, &alice, &Bucket(id.to_owned())).unwrap();
     assert!(may("3.0[\"alice\",7]") && may("3.0[\"alice\",\"x\"]"));
     for id in [
-        "", "3.0", "3.0[", "[]", "3.0[]", "3.0[\"alice\"]", "3.0[\"alice\",7,7]", "3.0[\"bob\",7]", "3.0[\"Alice\",7]", "3.0[\"alice\",\"7\"]", "3.0[\"alice\",7.0]",
-        "3.0[\"alice\", 7]", "3.1[\"alice\",7]", "4.0[\"alice\",7]", "03.0[\"alice\",7]", "3.0[\"alice\",null]", "3.0[[\"alice\"],7]", "3.0[\"alice\",7]x", "3.0[\"\\u0061lice\",7]",
+        "",
+        "3.0",
+        "3.0[",
+        "[]",
+        "3.0[]",
+        "3.0[\"alice\"]",
+        "3.0[\"alice\",7,7]",
+        "3.0[\"bob\",7]",
+        "3.0[\"Alice\",7]",
+        "3.0[\"alice\",\"7\"]",
+        "3.0[\"alice\",7.0]",
+        "3.0[\"alice\", 7]",
+        "3.1[\"alice\",7]",
+        "4.0[\"alice\",7]",
+        "03.0[\"alice\",7]",
+        "3.0[\"alice\",null]",
+        "3.0[[\"alice\"],7]",
+        "3.0[\"alice\",7]x",
+        "3.0[\"\\u0061lice\",7]",
     ] {
         assert!(!may(id), "{id}");
         definition.rows(&conn, &Bucket(id.to_owned()), |key, _| if id.contains("bob") { Ok(()) } else { panic!("{id} {key:?}") }).unwrap();
@@ -157,7 +184,9 @@ fn an_id_that_was_guessed_opens_nothing_unless_it_is_a_bucket_of_the_user() {
 fn a_change_of_a_membership_touches_those_who_are_concerned() {
     let conn = database();
     let definition = compile(&conn, "SELECT * FROM todos WHERE list_id IN (SELECT list_id FROM members WHERE user_id = auth.user_id())", false).unwrap();
-    let row = |list: &str, user: &str, role: &str| -> Row { [("list_id".to_owned(), text(list)), ("user_id".to_owned(), text(user)), ("role".to_owned(), text(role))].into() };
+    let row = |list: &str, user: &str, role: &str| -> Row {
+        [("list_id".to_owned(), text(list)), ("user_id".to_owned(), text(user)), ("role".to_owned(), text(role))].into()
+    };
     let keys = |before: Option<&Row>, after: Option<&Row>| definition.touched("members", before, after).into_iter().map(|key| key.0).collect::<Vec<_>>();
     assert_eq!(keys(None, Some(&row("a", "carol", "x"))), ["3.0.0[\"carol\"]"]);
     assert_eq!(keys(Some(&row("a", "alice", "x")), Some(&row("a", "carol", "x"))), ["3.0.0[\"alice\"]", "3.0.0[\"carol\"]"]);

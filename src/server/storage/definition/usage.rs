@@ -20,12 +20,18 @@ impl Definition {
             let is_named = variant.parameters.iter().any(|parameter| parameter.sources.iter().any(|source| is_param(source, param)));
             let classes = self.classes(variant, param);
             if is_named && classes.windows(2).any(|pair| pair[0] != pair[1]) {
-                return refuse(param, format!("params.{param} is compared with columns of different types or collations. Declare them alike, or take two parameters"));
+                return refuse(
+                    param,
+                    format!("params.{param} is compared with columns of different types or collations. Declare them alike, or take two parameters"),
+                );
             }
             if !is_named && (self.uses(variant, param) > 1 || self.is_asked(variant, param)) {
                 return refuse(
                     param,
-                    format!("params.{param} may be used once, inside of IN (SELECT …), unless a column of {} must equal it too: add column = params.{param}", self.table),
+                    format!(
+                        "params.{param} may be used once, inside of IN (SELECT …), unless a column of {} must equal it too: add column = params.{param}",
+                        self.table
+                    ),
                 );
             }
         }

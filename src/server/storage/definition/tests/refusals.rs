@@ -68,7 +68,11 @@ fn what_cannot_be_kept_up_to_date_row_by_row_is_refused() {
         ("owner = ? AND done = auth.user_id()", 9, "no parameters"),
         ("count(*) > 1 AND done = auth.user_id()", 1, "aggregate"),
         ("auth.claim('x') = params.y", 19, "with a column only"),
-        ("owner = auth.user_id() AND list_id IN (SELECT id FROM lists WHERE team = params.t) AND done IN (SELECT size FROM lists WHERE team = params.t)", 133, "once"),
+        (
+            "owner = auth.user_id() AND list_id IN (SELECT id FROM lists WHERE team = params.t) AND done IN (SELECT size FROM lists WHERE team = params.t)",
+            133,
+            "once",
+        ),
         ("owner = params.p AND list_id = params.p AND auth.user_id() = 'a'", 32, "different types or collations"),
         ("owner = auth.role()", 9, "auth.claim('name')"),
         ("owner = params . x . y AND done = auth.user_id()", 9, "params.name"),
