@@ -124,6 +124,10 @@ impl<'q> Compiler<'q> {
                 one(parameter(&column, class, Source::Lookup(lookup)))
             }
             Atom::Equal { column, class, known } if !negated => one(parameter(&column, class, Source::Asked(known))),
+            Atom::OneOf { items, .. } if !negated && items.len() > MAX_VARIANTS => scope.refuse_at(
+                words,
+                format!("a list with auth… or params.name has at most {MAX_VARIANTS} items. Put constants into a list of their own, with OR"),
+            ),
             Atom::OneOf { column, class, items } if !negated => {
                 let literal = |item| match item {
                     Item::Asked(known) => vec![parameter(&column, class, Source::Asked(known))],

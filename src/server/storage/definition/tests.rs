@@ -201,7 +201,12 @@ fn a_row_on_which_a_condition_fails_is_in_no_bucket_and_hides_no_other() {
     let definition = compile(&conn, "SELECT * FROM todos WHERE json_extract(owner, '$.x') IS NULL AND auth.user_id() = 'alice'", false).unwrap();
     conn.execute("UPDATE todos SET owner = '{}' WHERE id = '2'", []).unwrap();
     let mut ids = Vec::new();
-    definition.rows(&conn, &Bucket("3.0[]".to_owned()), |key, _| Ok(ids.push(key))).unwrap();
+    definition
+        .rows(&conn, &Bucket("3.0[]".to_owned()), |key, _| {
+            ids.push(key);
+            Ok(())
+        })
+        .unwrap();
     assert_eq!(ids, [[text("2")], [text("3")]]);
     assert!(definition.buckets_of_row(&conn, &[text("1")]).unwrap().is_empty());
 }

@@ -141,7 +141,7 @@ fn insert(conn: &Connection, table: &str, id: usize, cells: &[Value]) {
 
 fn member(conn: &Connection, id: usize) -> Option<Row> {
     let mut statement = conn.prepare("SELECT * FROM members WHERE id = ?1").unwrap();
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut rows = statement.query([id as i64]).unwrap();
     rows.next().unwrap().map(|row| names.into_iter().enumerate().map(|(at, name)| (name, value(row.get_ref(at).unwrap()))).collect())
 }

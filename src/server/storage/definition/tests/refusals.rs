@@ -88,6 +88,7 @@ fn limits_have_names() {
     refused(&format!("SELECT * FROM todos WHERE {}", ors(5)), (1, 28), "more than 16 alternatives");
     refused(&format!("SELECT * FROM todos WHERE owner = auth.user_id(){}", " AND done".repeat(101)), (1, 1), "more than 100 ANDs and ORs");
     refused(&format!("SELECT * FROM todos WHERE owner = auth.user_id() AND '{}' <> ''", "x".repeat(9000)), (1, 1), "longer than");
+    refused(&format!("SELECT * FROM todos WHERE list_id IN (auth.user_id(){})", ", 'x'".repeat(16)), (1, 27), "at most 16 items");
     let deep = format!("SELECT * FROM todos WHERE {}done = auth.user_id(){}", "(".repeat(60), ")".repeat(60));
     assert!(compile(&database(), &deep, false).unwrap_err().to_string().contains("nested too deeply"));
     let nested = (0..5).fold("SELECT id FROM lists WHERE id = auth.user_id()".to_owned(), |inner, _| format!("SELECT id FROM lists WHERE id IN ({inner})"));
