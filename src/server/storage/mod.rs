@@ -11,6 +11,7 @@ mod compaction;
 mod conflict;
 mod core;
 mod decide;
+mod definition;
 mod deliveries;
 mod embedded;
 mod error;
@@ -29,18 +30,21 @@ mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
+mod text;
 mod tracking;
 mod writer;
 
 pub use self::core::{DEFAULT_RESTORE_WINDOW_MS, Fresh, Group, Location, SqliteCore};
 pub use decide::shown_bytes_of;
+pub use definition::{Bucket, Definition, LookupKey, MAX_PRIORITY, Opened, OpeningError, Row, StreamConfig, StreamConfigs, StreamError, definitions};
 pub use deliveries::{LogEntry, LogPart};
 pub use embedded::EmbeddedStorage;
 pub use error::{OpenError, StorageError};
 pub use hearing::{Hearing, Refusal, Ruling, Shown, ShownTable};
 pub use migration::{Migration, MigrationError, load as load_migrations};
-pub use rule::{EachWrite, Fault, WriteConfig};
+pub use rule::{EachWrite, WriteConfig};
 pub use table::{Keys, TableConfig, TableError, Tables};
+pub use text::Fault;
 
 use futures_util::future::BoxFuture;
 use seaworthy_engine::{

@@ -3,7 +3,7 @@
 //! Rows are named by their declared primary key on every side, so the key must be declared, never
 //! NULL, and compared byte by byte. A table that says nothing about who may see it is refused.
 
-use super::rule::{Fault, WriteConfig};
+use super::{rule::WriteConfig, text::Fault};
 use rusqlite::{Connection, OptionalExtension};
 use seaworthy_protocol::{Policy, limits};
 use serde::{Deserialize, Serialize};
