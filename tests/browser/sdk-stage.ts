@@ -2,7 +2,7 @@
 
 import { after, before, describe, test } from 'node:test';
 import { BROWSERS, type BrowserName, launch, type Profile, type TestBrowser, type TestTab } from './harness.js';
-import { TestServer } from './server.js';
+import { type ServerOptions, TestServer } from './server.js';
 import { Site } from './site.js';
 
 const TIMEOUT_MS = 90_000;
@@ -12,18 +12,25 @@ const SHOWN_LOG_CHARACTERS = 3000;
 export type Scenario = (title: string, run: (stage: SdkStage) => Promise<void>) => void;
 
 /** Runs the same scenarios in Chromium and in Firefox. */
-export function inEveryBrowser(subject: string, define: (scenario: Scenario, browser: BrowserName) => void): void {
+export function inEveryBrowser(subject: string, define: (scenario: Scenario, browser: BrowserName) => void, options: ServerOptions = {}): void {
   for (const name of BROWSERS)
     inBrowser(
       subject,
       name,
       () => launch(name),
       (scenario) => define(scenario, name),
+      options,
     );
 }
 
 /** Runs scenarios in one browser. */
-export function inBrowser(subject: string, name: BrowserName | 'webkit', start: () => Promise<TestBrowser>, define: (scenario: Scenario) => void): void {
+export function inBrowser(
+  subject: string,
+  name: BrowserName | 'webkit',
+  start: () => Promise<TestBrowser>,
+  define: (scenario: Scenario) => void,
+  options: ServerOptions = {},
+): void {
   describe(`${subject}, in ${name}`, () => {
     let browser: TestBrowser;
     let site: Site;
@@ -36,13 +43,13 @@ export function inBrowser(subject: string, name: BrowserName | 'webkit', start: 
       await site?.remove();
     });
     define((title, run) => {
-      test(title, { timeout: TIMEOUT_MS }, () => perform(title, site, browser, run));
+      test(title, { timeout: TIMEOUT_MS }, () => perform(title, site, browser, options, run));
     });
   });
 }
 
-async function perform(title: string, site: Site, browser: TestBrowser, run: (stage: SdkStage) => Promise<void>): Promise<void> {
-  const stage = new SdkStage(site, browser, await TestServer.start({ www: site.folder }));
+async function perform(title: string, site: Site, browser: TestBrowser, options: ServerOptions, run: (stage: SdkStage) => Promise<void>): Promise<void> {
+  const stage = new SdkStage(site, browser, await TestServer.start({ ...options, www: site.folder }));
   try {
     await run(stage);
   } catch (error) {
