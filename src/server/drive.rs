@@ -96,21 +96,22 @@ impl Drive {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let inner = tokio::select! {
             biased;
-            Some(answer) = self.answers.next() => match answer {
-                Inner::Input(input) => input,
-                Inner::Read(input, position, interest) => self.read(input, position, interest),
-            },
+            Some(answer) = self.answers.next() => answer,
             Ok(_) = self.stop.wait_for(|stop| *stop), if !self.told_stop => {
                 self.told_stop = true;
-                Input::Stop
+                Inner::Input(Input::Stop)
             }
-            position = self.waiter.news() => Input::Head(position),
+            position = self.waiter.news() => Inner::Input(Input::Head(position)),
             () = tick => {
                 self.wake_at = None;
-                Input::Tick
+                Inner::Input(Input::Tick)
             }
+        };
+        match inner {
+            Inner::Input(input) => input,
+            Inner::Read(input, position, interest) => self.read(input, position, interest),
         }
     }
 

@@ -13,6 +13,7 @@ mod compaction;
 mod conflict;
 mod core;
 mod decide;
+mod definition;
 mod deliveries;
 mod embedded;
 mod error;
@@ -32,6 +33,7 @@ mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
+mod text;
 mod tracking;
 mod writer;
 
@@ -44,7 +46,9 @@ pub use error::{OpenError, StorageError};
 pub use hearing::{Hearing, Refusal, Ruling, Shown, ShownTable};
 pub use pull::Read;
 pub use migration::{Migration, MigrationError, load as load_migrations};
-pub use rule::{EachWrite, Fault, WriteConfig};
+pub use rule::{EachWrite, WriteConfig};
+pub use text::Fault;
+pub use definition::{StreamConfig, StreamConfigs};
 pub use table::{Keys, TableConfig, TableError, Tables};
 
 use futures_util::future::BoxFuture;
