@@ -40,6 +40,7 @@ mod writer;
 pub use self::core::{DEFAULT_RESTORE_WINDOW_MS, Fresh, Group, Location, Served, SqliteCore};
 pub use bulletin::{Bulletin, Interest, MAX_INTEREST, Touched, Waiter};
 pub use decide::shown_bytes_of;
+pub use definition::{Bucket, Definition, LookupKey, MAX_PRIORITY, Opened, OpeningError, Row, StreamConfig, StreamConfigs, StreamError, definitions};
 pub use deliveries::{LogEntry, LogPart};
 pub use embedded::EmbeddedStorage;
 pub use error::{OpenError, StorageError};
@@ -47,9 +48,8 @@ pub use hearing::{Hearing, Refusal, Ruling, Shown, ShownTable};
 pub use pull::Read;
 pub use migration::{Migration, MigrationError, load as load_migrations};
 pub use rule::{EachWrite, WriteConfig};
-pub use text::Fault;
-pub use definition::{StreamConfig, StreamConfigs};
 pub use table::{Keys, TableConfig, TableError, Tables};
+pub use text::Fault;
 
 use futures_util::future::BoxFuture;
 use seaworthy_engine::{

@@ -6,12 +6,12 @@
 
 #[cfg(test)]
 mod tests;
-mod text;
 
-pub use text::Fault;
-
-use super::binding::{Bound, quoted};
-use rusqlite::{Connection, ErrorCode, config::DbConfig, ffi, params_from_iter};
+use super::{
+    binding::{Bound, quoted},
+    text::{self, Fault, Known, Text},
+};
+use rusqlite::{Connection, ErrorCode, ffi, params_from_iter};
 use seaworthy_engine::session::Principal;
 use seaworthy_protocol::{Op, Value};
 use serde::{
@@ -19,7 +19,6 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use std::fmt;
-use text::{Known, Text};
 
 /// The rules of a table as they are configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -127,23 +126,7 @@ impl Rule {
         let head = format!("SELECT 1 FROM {} WHERE {key_condition} AND (", quoted(table));
         // The line feed ends a comment that the rule may end with.
         let rule = Self { sql: format!("{head}{condition}\n)"), known };
-        match rule.prepare(conn) {
-            Ok(()) => Ok(rule),
-            Err(rusqlite::Error::SqlInputError { msg, offset, .. }) => {
-                let at = usize::try_from(offset).unwrap_or_default().saturating_sub(head.len());
-                Err(Fault::at_byte(text, at, msg))
-            }
-            Err(error) => Err(Fault::at_byte(text, 0, error.to_string())),
-        }
-    }
-
-    /// A name in double quotes that is no column must not pass for a text.
-    fn prepare(&self, conn: &Connection) -> rusqlite::Result<()> {
-        let lax = conn.db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML)?;
-        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
-        let prepared = conn.prepare(&self.sql).map(drop);
-        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, lax)?;
-        prepared
+        text::examine(conn, text, &rule.sql, head.len()).map(|()| rule)
     }
 
     fn permits(&self, conn: &Connection, principal: &Principal, key: &[Value]) -> rusqlite::Result<bool> {
@@ -160,7 +143,7 @@ impl Rule {
 }
 
 /// Whether the expression failed on the values of a row, and not the database.
-fn is_its_own(error: &rusqlite::Error) -> bool {
+pub fn is_its_own(error: &rusqlite::Error) -> bool {
     match error {
         rusqlite::Error::SqliteFailure(failure, _) => failure.code == ErrorCode::TooBig || failure.extended_code == ffi::SQLITE_ERROR,
         _ => false,

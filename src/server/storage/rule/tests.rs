@@ -1,9 +1,7 @@
 //! What is a rule, and what is said of what is none.
 
-use super::{
-    Fault, Rule,
-    text::{Kind, Known, Text},
-};
+use super::Rule;
+use crate::storage::text::{Fault, Kind, Known, Text};
 use rusqlite::Connection;
 
 const SCHEMA: &str = r#"
