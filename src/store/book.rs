@@ -130,7 +130,7 @@ impl Entering<'_> {
         if let Some(table) = former.table.as_deref().filter(|_| !former.skipped.is_empty()) {
             self.sweep(table)?;
         }
-        let entry = Entry { rows: 0, checksum: Checksum(0), whole: true, skipped: BTreeSet::new(), ..former };
+        let entry = Entry { table: None, rows: 0, checksum: Checksum(0), whole: true, skipped: BTreeSet::new(), ..former };
         self.entries.insert(bucket.clone(), entry);
         self.changed = true;
         Ok(())
@@ -142,8 +142,10 @@ impl Entering<'_> {
         const DELETE: &str = "DELETE FROM seaworthy_held WHERE bucket = ?1 AND key = ?2 RETURNING checksum";
         let mut entry = self.entry(frame.bucket())?.clone();
         let checksum = |found: Option<i64>| found.map(|found| Checksum(found as u64));
-        if entry.table.as_deref() != Some(frame.table()) {
-            entry.table = Some(frame.table().to_owned());
+        let table = entry.table.get_or_insert_with(|| frame.table().to_owned());
+        if table != frame.table() {
+            let what = format!("the bucket {} holds rows of {table} and of {}", frame.bucket().0, frame.table());
+            return Err(StoreError::SchemaMismatch { differences: vec![what] });
         }
         entry.skipped.extend(frame.skipped().map(str::to_owned));
         let let_go = self.let_go.entry(frame.table().to_owned()).or_default();
