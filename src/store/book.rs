@@ -51,7 +51,7 @@ pub(crate) fn meet_schema(conn: &Connection, tables: &BTreeMap<String, Table>) -
 
 /// Enters a checkpoint into the book, inside the caller's transaction.
 pub(crate) fn enter(conn: &Connection, frames: &[Frame<'_>], checkpoint: &Checkpoint, tables: &BTreeMap<String, Table>) -> Result<Booked, StoreError> {
-    let mut entering = Entering { conn, tables, entries: BTreeMap::new(), let_go: BTreeMap::new(), swept: BTreeSet::new(), changed: false };
+    let mut entering = Entering { conn, tables, entries: BTreeMap::new(), joined: BTreeSet::new(), let_go: BTreeMap::new(), swept: BTreeSet::new(), changed: false };
     if let Some(states) = &checkpoint.streams {
         entering.changed = subscribe::save_states(conn, states)?;
     }
@@ -76,6 +76,8 @@ struct Entering<'a> {
     tables: &'a BTreeMap<String, Table>,
     /// The buckets that it names, as they are by now.
     entries: BTreeMap<BucketId, Entry>,
+    /// Those of which all comes.
+    joined: BTreeSet<BucketId>,
     /// Keys that a bucket has let go of, by table: others may hold them.
     let_go: BTreeMap<String, Vec<Vec<u8>>>,
     /// The tables whose rows have all been looked at.
@@ -130,20 +132,25 @@ impl Entering<'_> {
         if let Some(table) = former.table.as_deref().filter(|_| !former.skipped.is_empty()) {
             self.sweep(table)?;
         }
-        let entry = Entry { rows: 0, checksum: Checksum(0), whole: true, skipped: BTreeSet::new(), ..former };
+        let entry = Entry { table: None, rows: 0, checksum: Checksum(0), whole: true, skipped: BTreeSet::new(), ..former };
         self.entries.insert(bucket.clone(), entry);
+        self.joined.insert(bucket.clone());
         self.changed = true;
         Ok(())
     }
 
     fn frame(&mut self, frame: &Frame<'_>) -> Result<(), StoreError> {
         const FIND: &str = "SELECT checksum FROM seaworthy_held WHERE bucket = ?1 AND key = ?2";
-        const PUT: &str = "INSERT OR REPLACE INTO seaworthy_held (bucket, key, checksum) VALUES (?1, ?2, ?3)";
+        // A key that is named twice is found out by the checksum.
+        const ADD: &str = "INSERT OR IGNORE INTO seaworthy_held (bucket, key, checksum) VALUES (?1, ?2, ?3)";
+        const SET: &str = "UPDATE seaworthy_held SET checksum = ?3 WHERE bucket = ?1 AND key = ?2";
         const DELETE: &str = "DELETE FROM seaworthy_held WHERE bucket = ?1 AND key = ?2 RETURNING checksum";
         let mut entry = self.entry(frame.bucket())?.clone();
         let checksum = |found: Option<i64>| found.map(|found| Checksum(found as u64));
-        if entry.table.as_deref() != Some(frame.table()) {
-            entry.table = Some(frame.table().to_owned());
+        let table = entry.table.get_or_insert_with(|| frame.table().to_owned());
+        if table != frame.table() {
+            let what = format!("the bucket {} holds rows of {table} and of {}", frame.bucket().0, frame.table());
+            return Err(StoreError::SchemaMismatch { differences: vec![what] });
         }
         entry.skipped.extend(frame.skipped().map(str::to_owned));
         let let_go = self.let_go.entry(frame.table().to_owned()).or_default();
@@ -155,16 +162,19 @@ impl Entering<'_> {
             let_go.push(key.to_vec());
             Ok(())
         })?;
-        let is_empty = entry.rows == 0;
-        let (mut find, mut put) = (self.conn.prepare_cached(FIND)?, self.conn.prepare_cached(PUT)?);
+        let all_new = entry.rows == 0 || self.joined.contains(frame.bucket());
+        let [mut find, mut add, mut set] = [self.conn.prepare_cached(FIND)?, self.conn.prepare_cached(ADD)?, self.conn.prepare_cached(SET)?];
         frame.each_row(|key, new| {
-            let former = if is_empty { None } else { checksum(find.query_row(params![entry.number, key], |row| row.get(0)).optional()?) };
+            let former = if all_new { None } else { checksum(find.query_row(params![entry.number, key], |row| row.get(0)).optional()?) };
+            entry.checksum = entry.checksum.minus(former.unwrap_or_default()).plus(new);
             match former {
-                Some(former) => entry.checksum = entry.checksum.minus(former),
-                None => entry.rows += 1,
+                None => {
+                    entry.rows += 1;
+                    add.execute(params![entry.number, key, new.0 as i64])?;
+                }
+                Some(former) if former == new => {}
+                Some(_) => drop(set.execute(params![entry.number, key, new.0 as i64])?),
             }
-            entry.checksum = entry.checksum.plus(new);
-            put.execute(params![entry.number, key, new.0 as i64])?;
             Ok(())
         })?;
         self.entries.insert(frame.bucket().clone(), entry);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, missing_docs)]
 
+mod buckets;
 mod capture;
 mod crash;
 mod definition;
@@ -18,5 +19,6 @@ mod push;
 mod rebase;
 mod resolve;
 mod scale;
+mod union;
 mod users;
 mod values;

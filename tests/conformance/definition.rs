@@ -4,7 +4,7 @@
 
 use crate::fixture::{Fixture, rejected, text};
 use proptest::prelude::*;
-use seaworthy_protocol::{Changes, Op, Outcome, Position, Rows, Sequence, TransactionId, TransactionResult, Value};
+use seaworthy_protocol::{BucketId, Changes, Op, Outcome, Position, Rows, Sequence, TransactionId, TransactionResult, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Foreign keys over three tables, and every kind of UNIQUE: a column, two columns, a condition, a collation.
@@ -203,7 +203,7 @@ fn checkpoint(f: &mut Fixture, model: &mut Model, late: u64, rows: &[(Seed, bool
 
 fn frame(table: &str, columns: &[&str], touched: &BTreeSet<(String, String)>, base: &State) -> Rows {
     let names = std::iter::once("id").chain(columns.iter().copied()).map(str::to_owned).collect();
-    let mut frame = Rows { table: table.into(), columns: names, key: vec!["id".into()], ..Rows::default() };
+    let mut frame = Rows { bucket: BucketId(table.into()), table: table.into(), columns: names, key: vec!["id".into()], ..Rows::default() };
     for place in touched.iter().filter(|(name, _)| name == table) {
         let key = Value::from(place.1.as_str());
         let value = |cell: &String| if cell == "NULL" { Value::Null } else { cell.as_str().into() };

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 use seaworthy_protocol::{
-    Changes, Checkpoint, Cursor, Incarnation, Op, Outcome, Policy, Position, ReplicaId, Rows, Sequence, TransactionId, TransactionResult, Value,
+    BucketId, Changes, Checkpoint, Cursor, Incarnation, Op, Outcome, Policy, Position, ReplicaId, Rows, Sequence, TransactionId, TransactionResult, Value,
 };
 use seaworthy_store::{Applied, Call, Receipt, Schema, Stamp, Statement, Store, StoreError};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -86,7 +86,7 @@ impl Fixture {
 
     pub fn todos(&self, rows: &[(&str, &str)], gone: &[&str]) -> Rows {
         Rows {
-            bucket: BucketId::default(),
+            bucket: BucketId("todos".into()),
             table: "todos".into(),
             columns: vec!["id".into(), "title".into(), "done".into()],
             key: vec!["id".into()],
@@ -107,10 +107,10 @@ impl Fixture {
 
     /// A checkpoint that says which of the doubtful writes the server knows.
     pub fn answer_at(&mut self, position: u64, rows: &[Rows], reset: bool, known: &[TransactionId]) -> Applied {
-        self.apply(rows, &Checkpoint { cursor: at(position).cursor, reset, known: Some(known.to_vec()) })
+        self.apply(rows, &Checkpoint { reset, known: Some(known.to_vec()), ..at(position) })
     }
 
-    fn apply(&mut self, rows: &[Rows], checkpoint: &Checkpoint) -> Applied {
+    pub fn apply(&mut self, rows: &[Rows], checkpoint: &Checkpoint) -> Applied {
         self.position = checkpoint.cursor.position.0;
         self.store.apply(rows, checkpoint, 1234).unwrap()
     }
@@ -122,7 +122,7 @@ impl Fixture {
     }
 }
 
-fn at(position: u64) -> Checkpoint {
+pub fn at(position: u64) -> Checkpoint {
     Checkpoint::at(Cursor { position: Position(position), incarnation: Incarnation([9; 16]) })
 }
 

@@ -1,7 +1,7 @@
 //! Live queries by table invalidation.
 
 use crate::fixture::Fixture;
-use seaworthy_protocol::{Rows, Value};
+use seaworthy_protocol::{BucketId, Rows, Value};
 use seaworthy_store::Call;
 
 #[test]
@@ -53,7 +53,7 @@ fn a_server_transaction_over_three_tables_is_delivered_whole() {
     f.exec(&["INSERT INTO todos (id, title) VALUES ('pending', '')"]);
     f.store.live_refresh();
     let rows = |table: &str, columns: &[&str], row: &[&str]| Rows {
-        bucket: BucketId::default(),
+        bucket: BucketId(table.into()),
         table: table.into(),
         columns: columns.iter().map(|column| (*column).to_owned()).collect(),
         key: vec!["id".into()],

@@ -1,7 +1,7 @@
 //! Scenario 21 and the definition of rebase: the last checkpoint, plus what is pending and can stand.
 
 use crate::fixture::{Fixture, applied};
-use seaworthy_protocol::Rows;
+use seaworthy_protocol::{BucketId, Rows};
 
 #[test]
 fn unrelated_remote_rows_appear_although_writes_are_pending() {
@@ -59,7 +59,7 @@ fn an_edit_whose_row_left_is_masked_with_those_that_build_on_it_and_comes_back()
 /// Lists that all have the same name, which is UNIQUE.
 fn homes(ids: &[&str], gone: &[&str]) -> Rows {
     Rows {
-        bucket: BucketId::default(),
+        bucket: BucketId("lists".into()),
         table: "lists".into(),
         columns: vec!["id".into(), "name".into()],
         key: vec!["id".into()],
@@ -199,7 +199,7 @@ fn columns_and_tables_that_only_one_side_knows_are_left_alone() {
     rows.columns.push("server_only".into());
     rows.rows = vec![vec!["a".into(), "A".into(), 0.into(), "?".into()]];
     let mut unknown = rows.clone();
-    unknown.table = "nowhere".into();
+    (unknown.bucket, unknown.table) = (BucketId("nowhere".into()), "nowhere".into());
     f.decide(1, applied);
     f.checkpoint(&[rows, unknown]);
     assert_eq!(f.titles(), ["a=A"]);

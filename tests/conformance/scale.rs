@@ -3,7 +3,7 @@
 use crate::fixture::{Fixture, SCHEMA, applied, rejected};
 use crate::memory::peak;
 use rusqlite::Connection;
-use seaworthy_protocol::{Outcome, Position, Rows, Sequence, TransactionResult, Value};
+use seaworthy_protocol::{BucketId, Outcome, Position, Rows, Sequence, TransactionResult, Value};
 use seaworthy_store::{Applied, Call};
 use std::path::Path;
 
@@ -35,7 +35,7 @@ fn key(n: u64) -> Value {
 fn todos(numbers: impl Iterator<Item = u64>, title: &str) -> Rows {
     let columns = ["id", "list_id", "title", "done", "slug"].map(str::to_owned).to_vec();
     let row = |n| vec![key(n), "l".into(), title.into(), 0.into(), key(n)];
-    Rows { bucket: BucketId::default(), table: "todos".into(), columns, key: vec!["id".into()], rows: numbers.map(row).collect(), gone: vec![] }
+    Rows { bucket: BucketId("todos".into()), table: "todos".into(), columns, key: vec!["id".into()], rows: numbers.map(row).collect(), gone: vec![] }
 }
 
 /// The server decides these, each at its own position.
@@ -75,7 +75,7 @@ fn what_is_pending_costs_nothing_where_nothing_meets_it() {
     // The list is confirmed, although every other transaction builds on it.
     decide(&mut f, 1..=1, applied);
     let list = Rows {
-        bucket: BucketId::default(),
+        bucket: BucketId("lists".into()),
         table: "lists".into(),
         columns: vec!["id".into(), "name".into()],
         key: vec!["id".into()],

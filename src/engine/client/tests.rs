@@ -3,6 +3,7 @@
 mod arbitrary;
 mod auth;
 mod connecting;
+mod diverging;
 mod fetching;
 mod keeping;
 mod networks;

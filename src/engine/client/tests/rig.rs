@@ -1,6 +1,6 @@
 //! A driver with a store in memory and a clock that the test moves.
 
-use crate::client::{Client, Connection, FetchError, Input, Output, ReplicaState, Status, User, timing};
+use crate::client::{Client, Connection, Divergence, FetchError, Input, Output, ReplicaState, Status, User, timing};
 use crate::{EngineError, Millis};
 use seaworthy_protocol::{
     BucketId, Changes, Checkpoint, ClientFrame, Cursor, Epoch, ErrorFrame, Hello, Incarnation, Outcome, Pong, Position, Push, ReplicaId, Results, Rows,
@@ -47,6 +47,8 @@ pub(super) struct FakeStore {
     pub applied: Vec<(Vec<Rows>, Checkpoint)>,
     pub subscriptions: Vec<Subscription>,
     pub buckets: Vec<BucketId>,
+    /// The next checkpoint leaves a bucket that does not add up, and is let go of.
+    pub diverges: Option<Divergence>,
     pub fails: bool,
 }
 
@@ -147,7 +149,13 @@ impl FakeStore {
             Output::Record(results) => self.record(results),
             Output::ForgetOutcomes { after } => self.forget_outcomes(after),
             Output::MarkAnonymous(anonymous) => self.anonymous = anonymous,
-            Output::Apply { rows, checkpoint } => self.apply(rows, checkpoint),
+            Output::Apply { rows, checkpoint } => {
+                self.apply(rows, checkpoint);
+                if let Some(divergence) = self.diverges.take() {
+                    self.buckets.clear();
+                    return Ok(Some(Input::Diverged { replica: self.state(), divergence }));
+                }
+            }
             Output::BindUser(user) => (self.user, self.anonymous) = (Some(user), false),
             Output::NewIdentity => self.new_identity(),
             other => return Err(Box::new(other)),
