@@ -64,10 +64,11 @@ impl Store {
         self.change_subscriptions(|conn| conn.execute(SQL, [keep_until_ms]))
     }
 
-    /// Ends the subscriptions that were kept long enough, and says when the next will have been.
-    pub fn expire_subscriptions(&mut self, now_ms: i64) -> Result<Option<i64>, StoreError> {
+    /// Ends the subscriptions that were kept long enough. `true`: there were some.
+    pub fn expire_subscriptions(&mut self, now_ms: i64) -> Result<bool, StoreError> {
+        let former = self.subscriptions.len();
         self.change_subscriptions(|conn| conn.execute("DELETE FROM seaworthy_subscriptions WHERE keep_until_ms <= ?1", [now_ms]))?;
-        Ok(self.conn.query_row("SELECT min(keep_until_ms) FROM seaworthy_subscriptions", [], |row| row.get(0))?)
+        Ok(self.subscriptions.len() != former)
     }
 
     /// Every stream that is there by itself, and every subscription, by name and parameters.
