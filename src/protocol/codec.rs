@@ -4,7 +4,7 @@
 //! that `PROTOCOL.md` states for a single frame; whether the frame may come now is the engine's to
 //! say. It never panics on input, and takes memory only in proportion to it.
 
-use crate::{ClientFrame, DecodeError, ServerFrame, bounds, limits, shape};
+use crate::{ClientFrame, DecodeError, ServerFrame, bounds, limits, msgpack, shape};
 use serde::de::{self, DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -75,7 +75,11 @@ pub fn decode_server_frames(bytes: &[u8], format: Format) -> Result<Vec<ServerFr
         Format::MessagePack => split_msgpack(bytes)?,
         Format::Json => split_json(bytes)?,
     };
-    frames.into_iter().map(|frame| decode_server(frame, format)).collect()
+    let mut decoded = Vec::with_capacity(frames.len());
+    for frame in frames {
+        decoded.push(decode_server(frame, format)?);
+    }
+    Ok(decoded)
 }
 
 fn check_size(bytes: &[u8], limit: usize) -> Result<(), DecodeError> {
@@ -98,7 +102,7 @@ fn decode<T: DeserializeOwned>(bytes: &[u8], format: Format, names: &[&str]) -> 
             if size < bytes.len() {
                 return Err(DecodeError::TrailingBytes { extra: bytes.len() - size });
             }
-            rmp_serde::from_slice(bytes).map_err(DecodeError::malformed)
+            msgpack::from_slice(bytes).map_err(DecodeError::malformed)
         }
         Format::Json => {
             shape::json(bytes)?;
@@ -114,7 +118,7 @@ fn decode<T: DeserializeOwned>(bytes: &[u8], format: Format, names: &[&str]) -> 
 /// The name of a frame whose content could not be decoded.
 fn name_of(bytes: &[u8], format: Format) -> Option<String> {
     let name: Option<Name> = match format {
-        Format::MessagePack => rmp_serde::from_slice(bytes).ok(),
+        Format::MessagePack => msgpack::from_slice(bytes).ok(),
         Format::Json => serde_json::from_slice(bytes).ok(),
     };
     name.map(|name| name.0)

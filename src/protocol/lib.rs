@@ -17,6 +17,7 @@ mod frame;
 mod hello;
 mod id;
 pub mod limits;
+mod msgpack;
 mod pull;
 mod push;
 mod refusal;
