@@ -279,3 +279,69 @@ impl<'de> de::MapAccess<'de> for &mut Items<'_, 'de> {
         Some(self.left)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use super::from_slice;
+    use crate::{ErrorCode, Value};
+    use serde::Deserialize;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Pair {
+        a: u16,
+        b: Option<String>,
+    }
+
+    #[test]
+    fn every_form_of_a_value_is_read_as_rmp_serde_reads_it() {
+        let forms: [&[u8]; 24] = [
+            b"\xc0",
+            b"\xc2",
+            b"\xc3",
+            b"\x7f",
+            b"\xe0",
+            b"\xff",
+            b"\xcc\xff",
+            b"\xcd\xff\xfe",
+            b"\xce\xff\xff\xff\xfe",
+            b"\xcf\x7f\xff\xff\xff\xff\xff\xff\xff",
+            b"\xd0\x80",
+            b"\xd1\x80\x01",
+            b"\xd2\x80\x00\x00\x01",
+            b"\xd3\x80\x00\x00\x00\x00\x00\x00\x01",
+            b"\xca\x3f\xc0\x00\x00",
+            b"\xcb\x3f\xb9\x99\x99\x99\x99\x99\x9a",
+            b"\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00",
+            b"\xa2\xc3\xa4",
+            b"\xd9\x01a",
+            b"\xda\x00\x01a",
+            b"\xdb\x00\x00\x00\x01a",
+            b"\xc4\x01\xff",
+            b"\xc5\x00\x01\xff",
+            b"\xc6\x00\x00\x00\x01\xff",
+        ];
+        for form in forms {
+            assert_eq!(from_slice::<Value>(form).unwrap(), rmp_serde::from_slice(form).unwrap(), "{form:x?}");
+            assert!(from_slice::<Value>(&form[..form.len() - 1]).is_err(), "{form:x?}");
+        }
+    }
+
+    #[test]
+    fn a_structure_is_a_map_with_names_and_what_it_does_not_know_is_passed_over() {
+        let pair = Pair { a: 300, b: Some("x".into()) };
+        assert_eq!(from_slice::<Pair>(b"\x83\xa1a\xcd\x01\x2c\xa1c\x91\x81\xa1d\xd4\x01\x02\xa1b\xa1x").unwrap(), pair);
+        assert_eq!(from_slice::<Pair>(b"\xde\x00\x02\xa1a\x01\xa1b\xc0").unwrap(), Pair { a: 1, b: None });
+        assert!(from_slice::<Pair>(b"\x92\x01\xa1x").unwrap_err().to_string().contains("sequence"));
+        assert!(from_slice::<Pair>(b"\x81\xa1a\xce\x00\x01\x00\x00").unwrap_err().to_string().contains("65536"));
+    }
+
+    #[test]
+    fn what_has_another_type_is_refused_with_what_was_expected() {
+        assert!(from_slice::<Value>(b"\xa1\xff").unwrap_err().to_string().contains("utf-8"));
+        assert!(from_slice::<Value>(b"\xd4\x01\x02").unwrap_err().to_string().contains("extension"));
+        assert!(from_slice::<String>(b"\xc4\x01a").unwrap_err().to_string().contains("expected a string"));
+        assert!(from_slice::<[u8; 1]>(b"\x92\x01\x02").unwrap_err().to_string().contains("more"));
+        assert_eq!(from_slice::<ErrorCode>(b"\xa9bad_frame").unwrap(), from_slice(b"\x81\xa9bad_frame\xc0").unwrap());
+    }
+}
