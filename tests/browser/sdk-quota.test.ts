@@ -182,5 +182,24 @@ inBrowser(
       await page.until('the room to be free again', async () => ((await navigator.storage.estimate()).usage ?? 0) < 2_000_000);
       await isWhole(page);
     });
+
+    scenario('in an export: it needs no room of the origin, and gives the whole database', async (stage) => {
+      const page = await stage.page();
+      await openWatched(page);
+      await page.run(async () => {
+        for (let n = 0; n < 10; n++) await db.tables.lists.insert({ name: `${n} ${'x'.repeat(200_000)}`, owner_id: 'ann' });
+      });
+      await leaveRoom(page, 0);
+      const seen = await page.run(async () => {
+        const full = await sdk.failure(() => db.tables.lists.insert({ name: 'x'.repeat(2_000_000), owner_id: 'ann' }));
+        const file = await db.export();
+        const copy = sdk.openDatabase({ name: 'copy', storage: 'memory' });
+        await copy.import(file);
+        return { code: full?.code, lists: await copy.tables.lists.count(), pending: (await copy.writes.pending()).length };
+      });
+      assert.deepEqual(seen, { code: 'QuotaExceeded', lists: 10, pending: 10 });
+      assert.ok((await refusals(page)).length > 0, 'the fault came');
+      await isWhole(page);
+    });
   },
 );
