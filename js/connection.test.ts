@@ -31,6 +31,7 @@ function setUp(helloMs = 5000) {
     helloMs,
     alive: null,
     broker: () => null,
+    remembered: () => true,
     start: () => {
       workers.push(new FakeWorker());
       return workers.at(-1) as FakeWorker;
@@ -62,6 +63,12 @@ test('calls are sent when the database is open, and settled by their number in a
   worker().answer('pending', []);
   worker().answer('read', new Uint8Array([7]));
   assert.deepEqual([await first, await second], [new Uint8Array([7]), []]);
+});
+
+test('the page is asked whether it remembers a database that is not there', () => {
+  const { worker } = setUp();
+  worker().say({ type: 'vanished' });
+  assert.deepEqual(worker().notices.at(-1), { op: 'remembered', remembered: true });
 });
 
 test('a failure of the worker becomes a typed error', async () => {
@@ -283,6 +290,7 @@ test('the database is asked for when the page holds the lock that says that it l
     helloMs: 5000,
     alive: new Promise<void>((resolve) => (alive = resolve)),
     broker: () => null,
+    remembered: () => true,
     start: () => worker,
     diagnose: () => Promise.reject(),
   };

@@ -12,6 +12,8 @@ export interface WorkerSource {
   broker(): MessagePort | null;
   /** Resolves when the page holds the lock that says that it lives. */
   readonly alive: Promise<unknown> | null;
+  /** Whether the page remembers that there is a database. */
+  remembered(): boolean;
   /** Called when it fired `error`, or said nothing for `helloMs`. */
   diagnose(): Promise<SeaworthyError>;
   readonly helloMs: number;
@@ -288,6 +290,9 @@ export class Connection {
         return;
       case 'owner':
         this.#listener.owner(message.owner);
+        return;
+      case 'vanished':
+        this.#post({ op: 'remembered', remembered: this.#source.remembered() });
         return;
       case 'crashed':
         this.#crashed(message.id, message.message);

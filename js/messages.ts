@@ -99,6 +99,8 @@ export type Notice =
   | { readonly op: 'broker'; readonly port: MessagePort }
   /** Whether a person can see the page. */
   | { readonly op: 'visible'; readonly visible: boolean }
+  /** Whether the page remembers that there is a database. */
+  | { readonly op: 'remembered'; readonly remembered: boolean }
   /** The worker is asked whether it lives. */
   | { readonly op: 'ping' };
 
@@ -240,6 +242,8 @@ export type WorkerEvent =
   | { readonly type: 'hello' }
   /** It lives. */
   | { readonly type: 'pong' }
+  /** The database that the page remembered is not there: does it remember it still? */
+  | { readonly type: 'vanished' }
   /** Who owns the database. */
   | { readonly type: 'owner'; readonly owner: Owner }
   /** The wasm instance is dead; the request with this number was running, if any was. The page starts another worker. */

@@ -106,11 +106,7 @@ function create<S extends Tables>(options: OpenOptions<S>, definition: string): 
   const impossible = obstacle(options);
   const request = openRequest(options);
   const core = new Core(
-    workerSource(
-      String(options.workerUrl ?? workerAsset()),
-      request.wasmUrl,
-      request.storage.every((tier) => tier === 'memory'),
-    ),
+    workerSource(String(options.workerUrl ?? workerAsset()), request),
     request,
     options.schema as Schema,
     (demand) => sync?.token(demand) ?? null,
@@ -188,12 +184,14 @@ function absolute(url: string): string {
   return typeof document === 'undefined' ? url : new URL(url, document.baseURI).href;
 }
 
-function workerSource(given: string, wasmUrl: string, isAlone: boolean): WorkerSource {
+function workerSource(given: string, { name, storage, wasmUrl }: OpenRequest): WorkerSource {
   const url = absolute(given);
+  const isAlone = storage.every((tier) => tier === 'memory');
   return {
     alive: isAlone ? null : pageLives(),
     broker: () => (isAlone ? null : connectBroker(url)),
     helloMs: HELLO_MS,
+    remembered: () => marked(name) !== null,
     start: () => {
       watchPolicy();
       return startWithModule(url, wasmUrl);

@@ -22,7 +22,7 @@ const ANSWERS: Partial<Answers> = { write: { receipt: RECEIPT, buffer: EMPTY }, 
 async function asked(work: (db: Database<typeof tables>) => unknown): Promise<string[]> {
   const worker = new FakeWorker();
   const core = new Core(
-    { start: () => worker, broker: () => null, alive: null, diagnose: () => Promise.reject(), helloMs: 5000 },
+    { start: () => worker, broker: () => null, remembered: () => true, alive: null, diagnose: () => Promise.reject(), helloMs: 5000 },
     { name: 'x', storage: ['memory'] as const } as unknown as OpenRequest,
     app,
     () => null,

@@ -1,4 +1,4 @@
-// `npm run crash -- --kills N [--seed S] [--browser B]`: kills tabs, workers, renderers and browsers in the middle of writes.
+// `npm run crash -- --kills N [--seed S] [--browser B] [--tier T]`: kills tabs, workers, renderers and browsers in the middle of writes.
 
 import { build } from './build.mjs';
 import { main, run } from './command.mjs';

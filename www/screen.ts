@@ -66,7 +66,7 @@ export class Screen {
     this.welcome = new Welcome((name) => this.addList(name));
     this.badge = new Badge(() => this.openPanel());
     this.panel = this.makePanel();
-    this.account = new Account(session.user, { signOut: (removeData) => this.signOut(removeData) });
+    this.account = new Account(session.user, session.db, { signOut: (removeData) => this.signOut(removeData) });
     this.frame = new Frame(this.sidebar.node, this.badge.node, this.cards.node, this.panel.dialog.node, this.account.dialog.node, this.help.node);
     this.feed = new Feed(
       session.db,

@@ -51,7 +51,9 @@ async function takeOver(): Promise<void> {
 }
 
 async function navigate(request: Request): Promise<Response> {
-  const shell = async () => (await (await caches.open(CACHE)).match(SHELL, { ignoreVary: true })) ?? Response.error();
+  const { origin, pathname } = new URL(request.url);
+  const page = kept.has(origin + pathname) ? pathname : SHELL;
+  const shell = async () => (await (await caches.open(CACHE)).match(page, { ignoreVary: true })) ?? Response.error();
   try {
     const response = await fetch(request, { signal: AbortSignal.timeout(NAVIGATION_TIMEOUT_MS) });
     // A proxy in front of a stopped server answers with 502 to 504.

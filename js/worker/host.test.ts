@@ -232,6 +232,7 @@ test('what the engine says before there is a page is heard by the first', async 
     crashed: () => {},
     deleted: async () => {},
     yielded: () => {},
+    remembers: async () => true,
   });
   const posted: WorkerMessage[] = [];
   host.receive({ id: 'a', visible: true, send: (message) => posted.push(message) }, { op: 'open', options: OPTIONS, id: 1 });

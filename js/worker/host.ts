@@ -7,10 +7,12 @@ import type { Client } from './client.js';
 import { undeletable } from './deletion.js';
 import { type Engine, type EngineModule, type EngineOptions, engineOptions } from './engine.js';
 import { closed, isTrap, messageOf, pendingWrites, toWire } from './failure.js';
+import { forgetGone } from './gone.js';
 import type { HostListener } from './host-listener.js';
 import { type FileRequest, Import } from './import.js';
 import { type Asked, RequestQueue } from './queue.js';
 import { outdatedSchema, standingOf } from './release.js';
+import { openUnlessDeleted } from './vanished.js';
 import { behindMessages, type GroupedWrite, type Later, WriteGroup } from './write-group.js';
 
 type State = 'open' | 'switching' | 'closed' | 'failed';
@@ -61,7 +63,7 @@ export class Host {
   /** Opens the database. The caller holds its lock. */
   static async open(module: EngineModule, options: OpenRequest, network: boolean, listener: HostListener, later = behindMessages()): Promise<Host> {
     const host = new Host(module, options, network, listener, later);
-    const engine = await host.#openEngine({ marked: options.marked });
+    const engine = await openUnlessDeleted(options.marked, listener, (marked) => host.#openEngine({ marked }));
     host.#engine = engine;
     if (engine.status().storage === 'opfs') host.#import.tidyLater(module, options.name);
     return host;
@@ -97,13 +99,9 @@ export class Host {
   }
 
   /** Drops the answers that are kept for pages that are gone, which `areGone` finds out. */
-  async sweep(areGone: (pages: readonly string[]) => Promise<readonly string[]>): Promise<void> {
+  sweep(areGone: (pages: readonly string[]) => Promise<readonly string[]>): Promise<void> {
     // A look at the engine would get into a transaction that is open.
-    const idle = (): Engine | null => (this.#state === 'open' && !this.#calls.isBusy ? this.#engine : null);
-    const engine = idle();
-    const pages = engine?.answered_pages() ?? [];
-    const gone = pages.length > 0 ? await areGone(pages) : [];
-    if (gone.length > 0 && idle() === engine) engine?.forget_pages(gone);
+    return forgetGone(() => (this.#state === 'open' && !this.#calls.isBusy ? this.#engine : null), areGone);
   }
 
   /** Closes the database, when what runs is finished, for another worker to own. */

@@ -3,7 +3,8 @@ import { afterEach, before, mock, test } from 'node:test';
 import { noImports } from '../../tests/unit/fake-imports.js';
 import { FakeLocks } from '../../tests/unit/fake-locks.js';
 import { STATUS } from '../../tests/unit/fake-worker.js';
-import type { OpenRequest, Request, RequestBody, WorkerMessage } from '../messages.js';
+import type { OpenRequest, Request, RequestBody, StatusMessage, WorkerMessage } from '../messages.js';
+import type { StorageTier } from '../storage.js';
 import type { Engine, EngineOptions } from './engine.js';
 import { Session } from './session.js';
 
@@ -41,7 +42,7 @@ async function until(what: string, holds: () => unknown): Promise<void> {
 function browser() {
   const locks = new FakeLocks();
   const options = { name: `db-${count++}`, storage: ['opfs'], online: true, schema: SCHEMA, sync: null, transactionIdleMs: 2000, transactionTotalMs: 10_000 };
-  const tab = (name: string, open: (options: EngineOptions) => Promise<Engine> = async () => engine(name)) => {
+  const tab = (name: string, open: (options: EngineOptions) => Promise<Engine> = async () => engine(name), marked: StorageTier | null = null) => {
     const posted: WorkerMessage[] = [];
     const removed: string[] = [];
     const module = { Database: { open, remove: async (gone: string) => void removed.push(gone) }, Import: noImports };
@@ -61,7 +62,7 @@ function browser() {
       return answerTo(wanted);
     };
     const owner = () => posted.findLast((message) => message.type === 'owner')?.owner;
-    const open_ = () => answered(ask({ op: 'open', options: options as unknown as OpenRequest }));
+    const open_ = () => answered(ask({ op: 'open', options: { ...options, marked } as unknown as OpenRequest }));
     const moves = () => posted.filter(({ type }) => type === 'moved').length;
     // Nothing that was alive in it says another word.
     const kill = (): void => {
@@ -188,6 +189,27 @@ test('who deletes a database in another tab does not open it anew', async () => 
   second.kill();
   await until('the owner’s page to be told', () => first.posted.some(({ type }) => type === 'deleted'));
   assert.deepEqual([opened, first.removed.length], [['first'], 1]);
+});
+
+test('a tab that waited while another deleted the database does not miss it, unless its page does', async () => {
+  for (const remembered of [true, false, null]) {
+    const { tab } = browser();
+    const marks: unknown[] = [];
+    const open = async ({ marked }: EngineOptions) => {
+      marks.push(marked);
+      return { ...engine('second'), status: () => ({ ...STATUS, storage_lost: marked !== null }) } as Engine;
+    };
+    const [first, second] = [tab('first'), tab('second', open, 'opfs')];
+    await first.open();
+    const waiting = second.open();
+    first.kill();
+    await until('the page to be asked', () => second.posted.some(({ type }) => type === 'vanished'));
+    if (remembered === null) pass(SILENCE_MS);
+    else second.session.receive({ op: 'remembered', remembered });
+    const answer = await waiting;
+    assert.equal(answer?.type === 'ok' && (answer.answer as StatusMessage).storage_lost, remembered !== false);
+    assert.deepEqual(marks, remembered === false ? ['opfs', null] : ['opfs']);
+  }
 });
 
 test('a trap in the owner’s tab names the request, and blames the tab that asked', async () => {

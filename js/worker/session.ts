@@ -22,6 +22,8 @@ type Opening = RequestOf<'open'> & { readonly id: number };
 const SILENCE_MS = 2000;
 /** An owner that nobody sees gives way, after so long, to one that somebody sees. */
 const HIDDEN_MS = 5000;
+/** How long a page may take to say whether it remembers a database. */
+const REMEMBER_MS = 2000;
 /** How long the pages of a deleted database may take to let go of it. */
 const DELETED_MS = 1000;
 
@@ -55,6 +57,7 @@ export class Session {
   #hiddenAt: number | null = null;
   #hidden: ReturnType<typeof setTimeout> | undefined;
   #network = true;
+  #remembered: ((remembered: boolean) => void) | undefined;
 
   /** `locks`: those of the browser, if it has any. */
   constructor(post: Post, load: Load, locks: LockManager | undefined) {
@@ -74,6 +77,9 @@ export class Session {
         return;
       case 'visible':
         this.#seen(message.visible);
+        return;
+      case 'remembered':
+        this.#remembered?.(message.remembered);
         return;
       case 'open':
         return void this.#open(message);
@@ -154,6 +160,7 @@ export class Session {
         crashed: (message, client, request) => this.#crashed(message, client, request),
         deleted: (client, answer) => this.#deleted(client, answer),
         yielded: () => this.#yielded(),
+        remembers: () => this.#remembers(),
       });
     } catch (error) {
       this.#lock?.release();
@@ -165,6 +172,15 @@ export class Session {
     else this.#post({ type: 'moved' });
     this.#channel?.serve();
     void this.#sweep();
+  }
+
+  /** Asks the page whether it remembers the database still. One that does not answer has not forgotten it. */
+  #remembers(): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.#remembered = resolve;
+      setTimeout(() => resolve(true), REMEMBER_MS);
+      this.#post({ type: 'vanished' });
+    });
   }
 
   #serveOpening(): void {

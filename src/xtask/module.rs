@@ -13,9 +13,12 @@ const OUT_DIR: &str = "js/wasm";
 const STAMP: &str = "js/wasm/.stamp";
 const MODULE: &str = "seaworthy.wasm";
 const WASM_OPT: &str = "node_modules/binaryen/bin/wasm-opt";
-/// What the browsers of the support table have, and rustc assumes.
-const WASM_OPT_FLAGS: [&str; 10] = [
+/// Two passes are left out: they make the file smaller, and what a browser downloads of it, compressed, larger.
+/// The features are what the browsers of the support table have, and rustc assumes.
+const WASM_OPT_FLAGS: [&str; 12] = [
     "-Oz",
+    "--skip-pass=inlining-optimizing",
+    "--skip-pass=local-cse",
     "--strip-debug",
     "--strip-producers",
     "--strip-target-features",

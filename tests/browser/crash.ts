@@ -17,10 +17,16 @@ export const VICTIMS = {
   firefox: ['worker', 'tab', 'renderer', 'browser'],
 } as const satisfies Record<BrowserName, readonly Victim[]>;
 
+/** What of a database can outlive its page. */
+export const TIERS = ['opfs', 'indexeddb'] as const;
+export type CrashTier = (typeof TIERS)[number];
+
 type Victim = 'worker' | 'tab' | 'page' | 'renderer' | 'browser';
 
 export interface CrashPlan {
   readonly browser: BrowserName;
+  /** Where the database is kept. */
+  readonly tier: CrashTier;
   readonly seed: number;
   readonly kills: number;
   /** How many tabs write; one of them is killed, and those that outlive it must go on. */
@@ -119,8 +125,10 @@ class CrashRun {
     this.counts[victim] = (this.counts[victim] ?? 0) + 1;
     await this.outlive(others, victim, prefix);
     const begun = performance.now();
-    await openIn(next.page, { name: database, user: 'ann', online: false });
+    await openIn(next.page, { name: database, storage: this.plan.tier, user: 'ann', online: false });
     const openMs = performance.now() - begun;
+    const { tier, lost } = await next.page.run(() => db.storage.getSnapshot());
+    assert.deepEqual({ tier, lost }, { tier: this.plan.tier, lost: false });
     this.slowestOpenMs = Math.max(this.slowestOpenMs, openMs);
     this.judge(await next.page.run(() => sdk.held()), database, prefix);
     const when = `${after} ms after the ${opening ? 'start' : 'first write'}, ${durability}`;
@@ -131,11 +139,11 @@ class CrashRun {
   /** Lets a tab write until it is gone. */
   private async write(tab: Tab, name: string, durability: 'strict' | 'relaxed', prefix: string): Promise<void> {
     await tab.page.run(
-      ({ name, durability, ...writing }) => {
-        globalThis.db = sdk.openDatabase({ name, durability, user: 'ann', online: false });
+      ({ name, durability, storage, ...writing }) => {
+        globalThis.db = sdk.openDatabase({ name, durability, storage, user: 'ann', online: false });
         sdk.writeWithoutEnd(writing);
       },
-      { name, durability, witness: this.ledger.url, prefix, lanes: LANES },
+      { name, durability, storage: this.plan.tier, witness: this.ledger.url, prefix, lanes: LANES },
     );
   }
 
@@ -204,7 +212,7 @@ class CrashRun {
     assert.deepEqual(refused, [], 'what was queued must be accepted');
     await tab.page.run(() => db.close({ now: true }));
     // Another device of the same user, which knows nothing but what the server says.
-    await openIn(tab.page, { name: `${database}, elsewhere`, user: 'ann' });
+    await openIn(tab.page, { name: `${database}, elsewhere`, storage: this.plan.tier, user: 'ann' });
     await holdsRows(tab.page, `${database}:`, count, SYNCHRONISED_WITHIN_MS);
     await tab.page.run(() => db.close({ now: true }));
   }

@@ -188,6 +188,7 @@ const api = {
   openDatabase,
   failure,
   workers,
+  patchedWorker,
   trappingWorker,
   hastyWorker,
   crampedWorker,

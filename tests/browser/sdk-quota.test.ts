@@ -182,5 +182,31 @@ inBrowser(
       await page.until('the room to be free again', async () => ((await navigator.storage.estimate()).usage ?? 0) < 2_000_000);
       await isWhole(page);
     });
+
+    scenario('in an export: what is in the log needs room in the file, and where nothing is there it needs none', async (stage) => {
+      const page = await stage.page();
+      await openWatched(page);
+      await page.run(async () => {
+        for (let n = 0; n < 10; n++) await db.tables.lists.insert({ name: `${n} ${'x'.repeat(200_000)}`, owner_id: 'ann' });
+      });
+      await leaveRoom(page, 0);
+      const code = await page.run(async () => (await sdk.failure(() => db.export()))?.code);
+      assert.equal(code, 'QuotaExceeded');
+      assert.deepEqual(await refusals(page), ['db'], 'the fault came');
+      await isWhole(page);
+      await page.quota(null);
+      await page.run(() => db.export().then(() => {}));
+      await leaveRoom(page, 0);
+      const seen = await page.run(async () => {
+        const file = await db.export();
+        const full = await sdk.failure(() => db.tables.lists.insert({ name: 'x'.repeat(9_000_000), owner_id: 'ann' }));
+        const copy = sdk.openDatabase({ name: 'copy', storage: 'memory' });
+        await copy.import(file);
+        return { full: full?.code, lists: await copy.tables.lists.count(), pending: (await copy.writes.pending()).length };
+      });
+      assert.deepEqual(seen, { full: 'QuotaExceeded', lists: 10, pending: 10 });
+      assert.ok((await refusals(page)).includes('db-wal'), 'there was no room');
+      await isWhole(page);
+    });
   },
 );

@@ -145,6 +145,27 @@ inEveryBrowser('several tabs', (scenario) => {
     assert.deepEqual(await listNames(first), []);
   });
 
+  scenario('a tab that waits, without a word from the owner, while another deletes the database, misses none', async (stage) => {
+    const profile = await stage.profile();
+    const [first, second] = [await stage.page(profile), await stage.page(profile)];
+    await openIn(first);
+    await insert(first, 'gone');
+    await second.run(async () => {
+      const workerUrl = sdk.patchedWorker('BroadcastChannel.prototype.postMessage = () => {};');
+      globalThis.db = sdk.openDatabase({ workerUrl });
+    });
+    await second.until('the tab to wait', () => db.status.getSnapshot().owner === 'other-tab');
+    await second.run(() => sdk.pause(500));
+    assert.equal(await second.run(() => db.storage.getSnapshot().tier), null, 'it must not have been served');
+    await first.run(() => db.delete({ discardPending: true }));
+    await owns(second);
+    const seen = await second.run(async () => {
+      await db.ready;
+      return { lost: db.storage.getSnapshot().lost, lists: await db.tables.lists.count() };
+    });
+    assert.deepEqual(seen, { lost: false, lists: 0 });
+  });
+
   scenario('the user who is switched in one tab is another in every tab, and no call crosses over', async (stage) => {
     const profile = await stage.profile();
     const [first, second] = [await stage.page(profile), await stage.page(profile)];

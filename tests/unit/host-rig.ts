@@ -91,6 +91,7 @@ export async function setUp(change: Partial<Engine> = {}, options = OPTIONS, hel
       answer();
     },
     yielded: () => log.push('yielded'),
+    remembers: async () => true,
   };
   const later: (() => void)[] = [];
   const host = await Host.open(module, options, true, listener, (run) => (held ? later.push(run) : run()));

@@ -2,6 +2,7 @@
 
 import { h, setText } from '../element.js';
 import { count } from '../wording.js';
+import { type Copied, Copies } from './copies.js';
 import { Dialog } from './dialog.js';
 
 export interface AccountActions {
@@ -13,17 +14,21 @@ export class Account {
   private readonly warning = h('p', { class: 'account-warning', role: 'alert' });
   private readonly remove = h('input', { type: 'checkbox', class: 'tick-small', name: 'remove', on: { change: () => this.update(this.pending) } });
   private readonly button: HTMLButtonElement;
+  private readonly copies: Copies;
   private pending = 0;
 
   constructor(
     private readonly user: string,
+    db: Copied,
     actions: AccountActions,
   ) {
+    this.copies = new Copies(db, user);
     this.button = h('button', { class: 'button', type: 'button', on: { click: () => actions.signOut(this.remove.checked) } }, 'Sign out');
     this.dialog = new Dialog(
       'Account',
       'card',
       h('p', {}, 'Signed in as ', h('strong', {}, user), '.'),
+      this.copies.node,
       h('label', { class: 'check-row' }, this.remove, h('span', {}, 'Also remove these todos from this device')),
       this.warning,
       h('div', { class: 'dialog-actions' }, this.button),
@@ -32,6 +37,7 @@ export class Account {
 
   open(pending: number): void {
     this.remove.checked = false;
+    this.copies.reset();
     this.update(pending);
     this.dialog.open();
   }

@@ -12,7 +12,7 @@ export function openingCover(): HTMLElement {
 }
 
 export function failedCover(text: string): HTMLElement {
-  return cover('The todos could not be opened', text, reloadButton());
+  return cover('The todos could not be opened', text, reloadButton(), h('a', { class: 'button', href: 'self-test.html' }, 'Test this browser'));
 }
 
 function reloadButton(): HTMLElement {

@@ -47,5 +47,6 @@ export function helpDialog(): Dialog {
     ),
     h('dl', { class: 'shortcuts' }, ...rows),
     h('label', { class: 'offline-switch' }, h('span', {}, 'Single letters are shortcuts'), letters),
+    h('p', { class: 'help-text' }, h('a', { class: 'link', href: 'self-test.html' }, 'Test this browser')),
   );
 }
