@@ -76,8 +76,21 @@ const TEXT_KEYS: &[&str] = &["auth.issuer", "auth.audience", "auth.secret"];
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
 /// The parts of the file that variables may override.
-const SECTIONS: &[&str] =
-    &["listen", "database", "migrations", "www", "allowed_origins", "log", "restore_window_hours", "auth", "tables", "streams", "handlers", "webhooks", "limits"];
+const SECTIONS: &[&str] = &[
+    "listen",
+    "database",
+    "migrations",
+    "www",
+    "allowed_origins",
+    "log",
+    "restore_window_hours",
+    "auth",
+    "tables",
+    "streams",
+    "handlers",
+    "webhooks",
+    "limits",
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -76,7 +76,8 @@ impl Server {
         let tokens = Tokens::new(&config.auth)?;
         tokens.start().await?;
         let migrations = load_migrations(&config.migrations)?;
-        let storage = EmbeddedStorage::open(&config.database, Served { tables: &config.tables, streams: &config.streams }, &migrations, config.restore_window_ms())?;
+        let storage =
+            EmbeddedStorage::open(&config.database, Served { tables: &config.tables, streams: &config.streams }, &migrations, config.restore_window_ms())?;
         let (stop, stopped) = watch::channel(false);
         let webhooks = webhooks(config, &storage).await?;
         let app = App {

@@ -1,9 +1,10 @@
 //! A client over fetch: tokens, transactions and requests.
 
 use crate::running::{Running, SECRET};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use seaworthy_protocol::{
-    BucketId, Changes, ClientFrame, Cursor, Format, Op, Outcome, Pull, Push, ReplicaId, RowChange, Sequence, ServerFrame, TableChanges, Transaction, TransactionId,
-    VERSION, Value, decode_server_frames, encode_client,
+    BucketId, Changes, ClientFrame, Cursor, Format, Op, Outcome, Pull, Push, ReplicaId, RowChange, Sequence, ServerFrame, TableChanges, Transaction,
+    TransactionId, VERSION, Value, decode_server_frames, encode_client,
 };
 use seaworthy_server::{
     Tokens,
@@ -62,14 +63,16 @@ pub fn transaction(replica: ReplicaId, sequence: u64, changes: Changes) -> Trans
     Transaction { id: TransactionId(id), sequence: Sequence(sequence), base: None, schema_version: 1, after: vec![], policy: None, changes }
 }
 
-/// What a replica of the tests holds once it has a cursor. Buckets of other users are no use to it.
-pub fn held(cursor: Option<Cursor>) -> Vec<BucketId> {
-    let of_user = |user| (1..=4).map(move |number| BucketId(format!("{number}.0[\"{user}\"]")));
-    if cursor.is_some() { ["alice", "bob", "carol"].into_iter().flat_map(of_user).collect() } else { Vec::new() }
+/// What a replica of this user holds once it has a cursor: the buckets of the lists and of the todos.
+pub fn held(token: &str, cursor: Option<Cursor>) -> Vec<BucketId> {
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap_or_default()).unwrap_or_default();
+    let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap_or_default();
+    let bucket = |number| BucketId(format!("{number}.0[{}]", claims["sub"]));
+    if cursor.is_some() { (1..=2).map(bucket).collect() } else { Vec::new() }
 }
 
 pub fn pull_frame(replica: ReplicaId, cursor: Option<Cursor>, wait_ms: u64) -> ClientFrame {
-    ClientFrame::Pull(Pull { protocol: VERSION, replica, cursor, wait_ms, schema_version: 1, buckets: held(cursor), ..Pull::default() })
+    ClientFrame::Pull(Pull { protocol: VERSION, replica, cursor, wait_ms, schema_version: 1, ..Pull::default() })
 }
 
 pub fn push_frame(replica: ReplicaId, transactions: &[Transaction]) -> ClientFrame {
@@ -143,8 +146,14 @@ impl Peer {
         }
     }
 
+    /// Asks for what is new, and waits for it.
+    pub async fn wait(&self, cursor: Option<Cursor>, wait_ms: u64) -> (u16, Vec<ServerFrame>) {
+        let ClientFrame::Pull(pull) = pull_frame(self.replica, cursor, wait_ms) else { unreachable!() };
+        self.send("pull", &ClientFrame::Pull(Pull { buckets: held(&self.token, cursor), ..pull })).await
+    }
+
     pub async fn pull(&self, cursor: Option<Cursor>) -> Got {
-        let (status, frames) = self.send("pull", &pull_frame(self.replica, cursor, 0)).await;
+        let (status, frames) = self.wait(cursor, 0).await;
         assert_eq!(status, 200, "{frames:?}");
         assert!(matches!(frames[0], ServerFrame::Welcome(_)));
         got(&frames)

@@ -24,7 +24,8 @@ pub enum Next {
 }
 
 pub fn hello(token: String, replica: u8, cursor: Option<Cursor>) -> ClientFrame {
-    ClientFrame::Hello(Hello { protocol: VERSION, token, replica: ReplicaId([replica; 16]), cursor, schema_version: 1, buckets: held(cursor), ..Hello::default() })
+    let buckets = held(&token, cursor);
+    ClientFrame::Hello(Hello { protocol: VERSION, token, replica: ReplicaId([replica; 16]), cursor, schema_version: 1, buckets, ..Hello::default() })
 }
 
 impl Socket {

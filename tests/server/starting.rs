@@ -59,7 +59,7 @@ fn a_broken_file_is_named_with_the_spot() {
     says(&broken("listen =", "port = 1\nlisten ="), &["seaworthy.toml", "port", "listen"]);
     says(&broken(owner, "ownr = \"owner_id\""), &["tables.lists", "ownr"]);
     says(&broken(owner, "open = \"yes\""), &["tables.lists.open", "a boolean"]);
-    says(&broken(owner, ""), &["[tables.lists]", "neither `owner` nor `open`"]);
+    says(&broken(owner, ""), &["[tables.lists]", "no stream reads it"]);
     says(&broken(owner, "owner = \"user\""), &["[tables.lists]", "no column user"]);
     says(&broken("[tables.lists]", "[tables.list]"), &["[tables.list]", "no table of this name"]);
     says(&broken("[auth]", "[limits]\nmax_frame_bytes = 99999999\n[auth]"), &["limits.max_frame_bytes", "between"]);

@@ -99,7 +99,10 @@ fn storage(folder: &Path) -> Noting {
     let migration = Migration { number: 1, name: "0001_test.sql".to_owned(), sql };
     let open = TableConfig { open: true, ..TableConfig::default() };
     let tables: Tables = ["plain", "asked"].map(|name| (name.to_owned(), open.clone())).into();
-    Noting { storage: EmbeddedStorage::open(&folder.join("test.db"), Served { tables: &tables, streams: &BTreeMap::new() }, &[migration], 0).unwrap(), noted: Mutex::default() }
+    Noting {
+        storage: EmbeddedStorage::open(&folder.join("test.db"), Served { tables: &tables, streams: &BTreeMap::new() }, &[migration], 0).unwrap(),
+        noted: Mutex::default(),
+    }
 }
 
 /// One new row per transaction, from sequence 1 on.

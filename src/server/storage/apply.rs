@@ -102,7 +102,12 @@ fn in_order<'c, 's>(changes: &'c [Change<'s>]) -> Vec<&'c Change<'s>> {
 }
 
 /// Tries changes again and again, as long as one of them gets through. Answers those that are blocked.
-fn retry<'c, 's>(conn: &Connection, principal: &Principal, mut blocked: Vec<&'c Change<'s>>, progress: &mut Progress<'c, 's>) -> Result<Vec<&'c Change<'s>>, Failure> {
+fn retry<'c, 's>(
+    conn: &Connection,
+    principal: &Principal,
+    mut blocked: Vec<&'c Change<'s>>,
+    progress: &mut Progress<'c, 's>,
+) -> Result<Vec<&'c Change<'s>>, Failure> {
     loop {
         let before = blocked.len();
         let mut still = Vec::new();

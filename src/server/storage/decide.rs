@@ -39,14 +39,7 @@ pub struct Decided {
 }
 
 /// Decides a push whose transactions all had, or lack, the same hearing. Nothing behind a gap or a reused identity is looked at.
-pub fn decide(
-    conn: &Connection,
-    streams: &Streams,
-    principal: &Principal,
-    push: &Push,
-    hearing: Hearing<'_>,
-    now_ms: i64,
-) -> Result<Decided, StorageError> {
+pub fn decide(conn: &Connection, streams: &Streams, principal: &Principal, push: &Push, hearing: Hearing<'_>, now_ms: i64) -> Result<Decided, StorageError> {
     check_limits(push)?;
     let mut touched = Touched::default();
     let mut last = replica::find_or_create(conn, &principal.user, push.replica, now_ms)?;

@@ -72,7 +72,10 @@ impl<'s> Holding<'s> {
         let refuse = |code, message: String| Ok(Err(StreamError::new(code, message)));
         let definition = streams.definitions().iter().find(|definition| definition.name == *name);
         let Some((definition, stream)) = definition.and_then(|definition| Some((definition, streams.get(&definition.table)?))) else {
-            return refuse(StreamErrorCode::UnknownStream, format!("there is no stream {name}. Correct the name (case matters), or add a section [streams.{name}]"));
+            return refuse(
+                StreamErrorCode::UnknownStream,
+                format!("there is no stream {name}. Correct the name (case matters), or add a section [streams.{name}]"),
+            );
         };
         let opened = match definition.open(conn, principal, params) {
             Ok(opened) => opened,
@@ -87,7 +90,10 @@ impl<'s> Holding<'s> {
         }
         let fresh: Vec<&Bucket> = opened.buckets.iter().filter(|bucket| !self.named.contains(&bucket.0)).collect();
         if self.named.len() + fresh.len() > limits::MAX_BUCKETS {
-            let message = format!("with {name} there would be more than {} buckets. Subscribe to less, or let the stream name its rows by fewer values", limits::MAX_BUCKETS);
+            let message = format!(
+                "with {name} there would be more than {} buckets. Subscribe to less, or let the stream name its rows by fewer values",
+                limits::MAX_BUCKETS
+            );
             return refuse(StreamErrorCode::TooManyBuckets, message);
         }
         for bucket in &opened.buckets {

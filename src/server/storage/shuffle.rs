@@ -23,7 +23,12 @@ struct Taken<'c, 's> {
 }
 
 /// Moves the stuck updates round. Answers the changes that this cannot help.
-pub fn shuffle<'c, 's>(conn: &Connection, principal: &Principal, stuck: Vec<&'c Change<'s>>, progress: &mut Progress<'c, 's>) -> Result<Vec<&'c Change<'s>>, Failure> {
+pub fn shuffle<'c, 's>(
+    conn: &Connection,
+    principal: &Principal,
+    stuck: Vec<&'c Change<'s>>,
+    progress: &mut Progress<'c, 's>,
+) -> Result<Vec<&'c Change<'s>>, Failure> {
     let mut circle = Vec::new();
     let mut others = Vec::new();
     for change in stuck {

@@ -87,7 +87,12 @@ pub struct Sql {
 
 impl Streams {
     /// Checks every table and every stream against the database. `number` gives each stream its number.
-    pub fn resolve(conn: &Connection, tables: &Tables, configs: &StreamConfigs, number: impl FnOnce(&mut [Definition]) -> rusqlite::Result<()>) -> Result<Self, OpenError> {
+    pub fn resolve(
+        conn: &Connection,
+        tables: &Tables,
+        configs: &StreamConfigs,
+        number: impl FnOnce(&mut [Definition]) -> rusqlite::Result<()>,
+    ) -> Result<Self, OpenError> {
         table::check_triggers(conn)?;
         let examined = tables.iter().map(|(name, config)| Ok((name, config, table::examine(conn, name, config)?))).collect::<Result<Vec<_>, TableError>>()?;
         let mut definitions = definition::definitions(conn, tables, configs)?;

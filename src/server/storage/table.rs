@@ -203,7 +203,8 @@ fn check_listed(table: &str, config: &TableConfig, columns: &[Column], generated
 /// Two users are never one, whatever the column takes for equal.
 fn check_owner(conn: &Connection, table: &str, config: &TableConfig) -> Result<(), TableError> {
     let Some(owner) = &config.owner else { return Ok(()) };
-    let (_, collation, ..) = conn.column_metadata(Some("main"), table, owner.as_str()).map_err(|source| TableError::Sqlite { table: table.to_owned(), source })?;
+    let (_, collation, ..) =
+        conn.column_metadata(Some("main"), table, owner.as_str()).map_err(|source| TableError::Sqlite { table: table.to_owned(), source })?;
     match collation.map(|collation| collation.to_string_lossy().to_ascii_uppercase()).filter(|collation| collation != "BINARY") {
         Some(collation) => Err(TableError::OwnerCollation { table: table.to_owned(), column: owner.clone(), collation }),
         None => Ok(()),

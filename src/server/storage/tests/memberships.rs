@@ -37,9 +37,8 @@ const NAMES: [&str; 5] = ["lists", "todos", "shares", "teams", "invitations"];
 fn server() -> Bench {
     let table = TableConfig { write: Some(WriteConfig::All("1".to_owned())), ..TableConfig::default() };
     let tables: Tables = NAMES.map(|name| (name.to_owned(), table.clone())).into();
-    let mut streams: StreamConfigs = [("mine", auto(MINE)), ("shared", auto(SHARED)), ("open", auto(OPEN)), ("one", asked(ONE))]
-        .map(|(name, stream)| (name.to_owned(), stream))
-        .into();
+    let mut streams: StreamConfigs =
+        [("mine", auto(MINE)), ("shared", auto(SHARED)), ("open", auto(OPEN)), ("one", asked(ONE))].map(|(name, stream)| (name.to_owned(), stream)).into();
     for table in NAMES {
         streams.insert(format!("all_{table}"), asked(&format!("SELECT * FROM {table} WHERE auth.claim('role') = 'admin'")));
     }
