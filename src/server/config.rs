@@ -17,7 +17,7 @@ pub use error::ConfigError;
 pub use flags::Flags;
 pub use limits::Limits;
 
-use crate::storage::{DEFAULT_RESTORE_WINDOW_MS, Tables};
+use crate::storage::{DEFAULT_RESTORE_WINDOW_MS, StreamConfigs, Tables};
 use figment::{
     Figment,
     providers::{Env, Format as _, Toml},
@@ -43,6 +43,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// The synchronised tables.
     pub tables: Tables,
+    /// The streams besides those that `owner` and `open` of a table stand for.
+    pub streams: StreamConfigs,
     /// Write handlers of the backend, by name. Tables name the one that is asked about them.
     pub handlers: BTreeMap<String, HandlerConfig>,
     /// Addresses that are told of every accepted transaction, by name.
@@ -75,7 +77,7 @@ const HOUR_MS: i64 = 60 * 60 * 1000;
 
 /// The parts of the file that variables may override.
 const SECTIONS: &[&str] =
-    &["listen", "database", "migrations", "www", "allowed_origins", "log", "restore_window_hours", "auth", "tables", "handlers", "webhooks", "limits"];
+    &["listen", "database", "migrations", "www", "allowed_origins", "log", "restore_window_hours", "auth", "tables", "streams", "handlers", "webhooks", "limits"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,6 +99,8 @@ struct Sources {
     auth: AuthConfig,
     #[serde(default)]
     tables: Tables,
+    #[serde(default)]
+    streams: StreamConfigs,
     #[serde(default)]
     handlers: BTreeMap<String, HandlerConfig>,
     #[serde(default)]
@@ -121,6 +125,7 @@ impl Config {
             allowed_origins: sources.allowed_origins,
             auth: sources.auth,
             tables: sources.tables,
+            streams: sources.streams,
             handlers: sources.handlers,
             webhooks: sources.webhooks,
             restore_window_hours: sources.restore_window_hours,

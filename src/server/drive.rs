@@ -6,18 +6,31 @@
 use crate::{
     App,
     decision::{self, Deciders},
+    storage::{Interest, Read, Waiter},
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use seaworthy_engine::{
     Millis,
     session::{Input, Output, Session},
 };
-use seaworthy_protocol::{Position, ServerFrame};
+use seaworthy_protocol::{ClientFrame, Position, ServerFrame};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
 };
+
+/// A session that heard nothing reads again with a ping after so long, so that its cursor does not fall behind
+/// what compaction leaves.
+const READ_EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// What comes from within.
+enum Inner {
+    /// For the session as it is.
+    Input(Input),
+    /// What was read, and what to wait for from now on.
+    Read(Input, Position, Interest),
+}
 
 /// A session with all that it needs around it.
 pub struct Drive {
@@ -25,8 +38,10 @@ pub struct Drive {
     session: Session,
     started: Instant,
     wake_at: Option<Instant>,
-    answers: FuturesUnordered<BoxFuture<'static, Input>>,
-    head: watch::Receiver<Position>,
+    answers: FuturesUnordered<BoxFuture<'static, Inner>>,
+    /// Wakes it when something that it serves was touched, and by nothing else.
+    waiter: Waiter,
+    read_at: Instant,
     stop: watch::Receiver<bool>,
     told_stop: bool,
     outgoing: VecDeque<ServerFrame>,
@@ -36,7 +51,6 @@ pub struct Drive {
 impl Drive {
     /// Starts the session that `open` makes for this moment.
     pub fn new(app: Arc<App>, open: impl FnOnce(Millis) -> Session) -> Self {
-        let head = app.storage.head();
         let mut drive = Self {
             session: open(Millis(0)),
             started: Instant::now(),
@@ -46,16 +60,24 @@ impl Drive {
             told_stop: false,
             outgoing: VecDeque::new(),
             closed: false,
-            head,
+            waiter: app.storage.waiter(),
+            read_at: Instant::now(),
             app,
         };
-        let position = *drive.head.borrow_and_update();
-        drive.feed(Input::Head(position));
+        drive.feed(Input::Head(drive.waiter.head()));
         drive
     }
 
     /// Gives the session an input and does what follows.
     pub fn feed(&mut self, input: Input) {
+        let is_ping = matches!(input, Input::Frame(ClientFrame::Ping(_)));
+        self.handle(input);
+        if is_ping && self.read_at.elapsed() >= READ_EVERY {
+            self.handle(Input::Head(self.waiter.head()));
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
         if let Err(error) = self.session.handle(self.now(), input) {
             tracing::error!(%error, "the session was driven wrongly; it is closed");
             self.closed = true;
@@ -74,19 +96,32 @@ impl Drive {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let inner = tokio::select! {
             biased;
-            Some(input) = self.answers.next() => input,
+            Some(answer) = self.answers.next() => answer,
             Ok(_) = self.stop.wait_for(|stop| *stop), if !self.told_stop => {
                 self.told_stop = true;
-                Input::Stop
+                Inner::Input(Input::Stop)
             }
-            Ok(()) = self.head.changed() => Input::Head(*self.head.borrow_and_update()),
+            position = self.waiter.news() => Inner::Input(Input::Head(position)),
             () = tick => {
                 self.wake_at = None;
-                Input::Tick
+                Inner::Input(Input::Tick)
             }
+        };
+        match inner {
+            Inner::Input(input) => input,
+            Inner::Read(input, position, interest) => self.read(input, position, interest),
         }
+    }
+
+    /// From here on the session is woken by what it reads. What was touched before that is read at once.
+    fn read(&mut self, input: Input, position: Position, interest: Interest) -> Input {
+        self.read_at = Instant::now();
+        if let Some(head) = self.waiter.wait_for(interest).filter(|head| *head > position) {
+            self.handle(Input::Head(head));
+        }
+        input
     }
 
     /// The next frame to send.
@@ -108,33 +143,42 @@ impl Drive {
         Millis(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
+    fn answer(&mut self, input: impl Future<Output = Input> + Send + 'static) {
+        self.answers.push(input.map(Inner::Input).boxed());
+    }
+
     fn execute(&mut self, output: Output) {
         let storage = self.app.storage.clone();
         match output {
             Output::Authenticate { token } => {
                 let app = self.app.clone();
-                let verify = async move {
+                self.answer(async move {
                     let verified = app.tokens.verify(&token).await;
                     if let Err(error) = &verified {
                         tracing::info!(reason = %error, "a token was refused");
                     }
                     Input::Authenticated(verified.map_err(|error| error.to_frame()))
-                };
-                self.answers.push(verify.boxed());
+                });
             }
-            Output::Admit { replica, user } => {
-                self.answers.push(async move { Input::Admitted(answer(storage.admit(user, replica).await)) }.boxed());
-            }
+            Output::Admit { replica, user } => self.answer(async move { Input::Admitted(answer(storage.admit(user, replica).await)) }),
             Output::Decide { principal, push } => {
                 let app = self.app.clone();
-                let decide = async move {
+                self.answer(async move {
                     let mut deciders = Deciders { storage: &*app.storage, handlers: &app.handlers, stop: app.stop.clone() };
                     Input::Decided(answer(decision::decide(&mut deciders, principal, push).await))
-                };
-                self.answers.push(decide.boxed());
+                });
             }
-            Output::Pull { principal, cursor, doubtful, .. } => {
-                self.answers.push(async move { Input::Pulled(answer(storage.pull(principal, cursor, doubtful).await)) }.boxed());
+            Output::Pull { principal, standing, doubtful, .. } => {
+                let pull = async move {
+                    match answer(storage.pull(principal, standing, doubtful).await) {
+                        Ok(Read { pulled, interest }) => {
+                            let position = pulled.checkpoint.cursor.position;
+                            Inner::Read(Input::Pulled(Ok(pulled)), position, interest)
+                        }
+                        Err(error) => Inner::Input(Input::Pulled(Err(error))),
+                    }
+                };
+                self.answers.push(pull.boxed());
             }
             Output::Send(frame) => self.outgoing.push_back(frame),
             Output::Close => self.closed = true,

@@ -7,7 +7,7 @@ use crate::{
     endpoint::Endpoint,
     handler::{Handlers, WebhookHandler},
     router,
-    storage::{EmbeddedStorage, MigrationError, OpenError, Storage, StorageError, load_migrations},
+    storage::{EmbeddedStorage, MigrationError, OpenError, Served, Storage, StorageError, load_migrations},
     webhook::Webhook,
 };
 use axum::serve::ListenerExt;
@@ -76,7 +76,7 @@ impl Server {
         let tokens = Tokens::new(&config.auth)?;
         tokens.start().await?;
         let migrations = load_migrations(&config.migrations)?;
-        let storage = EmbeddedStorage::open(&config.database, &config.tables, &migrations, config.restore_window_ms())?;
+        let storage = EmbeddedStorage::open(&config.database, Served { tables: &config.tables, streams: &config.streams }, &migrations, config.restore_window_ms())?;
         let (stop, stopped) = watch::channel(false);
         let webhooks = webhooks(config, &storage).await?;
         let app = App {

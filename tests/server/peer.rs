@@ -2,7 +2,7 @@
 
 use crate::running::{Running, SECRET};
 use seaworthy_protocol::{
-    Changes, ClientFrame, Cursor, Format, Op, Outcome, Pull, Push, ReplicaId, RowChange, Sequence, ServerFrame, TableChanges, Transaction, TransactionId,
+    BucketId, Changes, ClientFrame, Cursor, Format, Op, Outcome, Pull, Push, ReplicaId, RowChange, Sequence, ServerFrame, TableChanges, Transaction, TransactionId,
     VERSION, Value, decode_server_frames, encode_client,
 };
 use seaworthy_server::{
@@ -62,8 +62,14 @@ pub fn transaction(replica: ReplicaId, sequence: u64, changes: Changes) -> Trans
     Transaction { id: TransactionId(id), sequence: Sequence(sequence), base: None, schema_version: 1, after: vec![], policy: None, changes }
 }
 
+/// What a replica of the tests holds once it has a cursor. Buckets of other users are no use to it.
+pub fn held(cursor: Option<Cursor>) -> Vec<BucketId> {
+    let of_user = |user| (1..=4).map(move |number| BucketId(format!("{number}.0[\"{user}\"]")));
+    if cursor.is_some() { ["alice", "bob", "carol"].into_iter().flat_map(of_user).collect() } else { Vec::new() }
+}
+
 pub fn pull_frame(replica: ReplicaId, cursor: Option<Cursor>, wait_ms: u64) -> ClientFrame {
-    ClientFrame::Pull(Pull { protocol: VERSION, replica, cursor, wait_ms, schema_version: 1, ..Pull::default() })
+    ClientFrame::Pull(Pull { protocol: VERSION, replica, cursor, wait_ms, schema_version: 1, buckets: held(cursor), ..Pull::default() })
 }
 
 pub fn push_frame(replica: ReplicaId, transactions: &[Transaction]) -> ClientFrame {

@@ -1,6 +1,6 @@
 //! A client over a WebSocket.
 
-use crate::running::Running;
+use crate::{peer::held, running::Running};
 use futures_util::{SinkExt, StreamExt};
 use seaworthy_protocol::{ClientFrame, Cursor, Format, Hello, ReplicaId, SUBPROTOCOL, ServerFrame, VERSION, decode_server, encode_client};
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub enum Next {
 }
 
 pub fn hello(token: String, replica: u8, cursor: Option<Cursor>) -> ClientFrame {
-    ClientFrame::Hello(Hello { protocol: VERSION, token, replica: ReplicaId([replica; 16]), cursor, schema_version: 1, ..Hello::default() })
+    ClientFrame::Hello(Hello { protocol: VERSION, token, replica: ReplicaId([replica; 16]), cursor, schema_version: 1, buckets: held(cursor), ..Hello::default() })
 }
 
 impl Socket {

@@ -187,7 +187,7 @@ impl World {
             }
             Action::Synced => self.report.checkpoints += 1,
             Action::Rejected(writes) => self.report.lost += writes.iter().filter(|write| write.code == LOST_BY_RESTORE).count() as u64,
-            Action::Confirmed(_) => {}
+            Action::Confirmed(_) | Action::Streams => {}
             Action::Failed(error) => {
                 self.report.storage_failures += 1;
                 if !node.device.gate.take_refused() {

@@ -8,12 +8,12 @@ use super::schema;
 use super::world::{Broken, World};
 use seaworthy_engine::Millis;
 use seaworthy_engine::client::{FetchError, User};
-use seaworthy_engine::session::{Identity, Input, Output, Principal, Session};
+use seaworthy_engine::session::{Identity, Input, Output, Principal, Session, Standing};
 use seaworthy_protocol::{
-    Cursor, Epoch, ErrorCode, ErrorFrame, Format, Incarnation, Position, Push, ReplicaId, Rows, ServerFrame, TransactionId, decode_client, encode_server,
+    Epoch, ErrorCode, ErrorFrame, Format, Incarnation, Position, Push, ReplicaId, Rows, ServerFrame, TransactionId, decode_client, encode_server,
     encode_server_frames,
 };
-use seaworthy_server::storage::{Fresh, Location, SqliteCore};
+use seaworthy_server::storage::{Fresh, Location, Served, SqliteCore, StreamConfigs};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A session's name.
@@ -25,7 +25,7 @@ pub struct Peer(pub u64);
 pub enum Work {
     Admit { replica: ReplicaId, user: User },
     Decide { principal: Principal, push: Push },
-    Pull { principal: Principal, cursor: Option<Cursor>, doubtful: Vec<TransactionId> },
+    Pull { principal: Principal, standing: Standing, doubtful: Vec<TransactionId> },
 }
 
 pub struct Server {
@@ -73,7 +73,9 @@ impl World {
         }
         let fresh = Fresh { epoch: self.server.epoch, incarnation: Incarnation(self.random.bytes()) };
         let location = Location::File(self.server.device.path.clone());
-        let mut core = SqliteCore::open(&location, &schema::served(&self.plan.policies), &schema::migrations(), fresh, self.now as i64)
+        let tables = schema::served(&self.plan.policies);
+        let served = Served { tables: &tables, streams: &StreamConfigs::new() };
+        let mut core = SqliteCore::open(&location, served, &schema::migrations(), fresh, self.now as i64)
             .map_err(|error| Broken(format!("the server cannot be opened: {error}")))?;
         let conn = core.connection_mut();
         let tuned = conn.pragma_update(None, "synchronous", "off").and_then(|()| self.server.device.gate.watch(conn));
@@ -234,7 +236,7 @@ impl World {
             }
             Output::Admit { replica, user } => self.queue.at(soon, work(Work::Admit { replica, user })),
             Output::Decide { principal, push } => self.queue.at(soon, work(Work::Decide { principal, push })),
-            Output::Pull { principal, cursor, doubtful, .. } => self.queue.at(soon, work(Work::Pull { principal, cursor, doubtful })),
+            Output::Pull { principal, standing, doubtful, .. } => self.queue.at(soon, work(Work::Pull { principal, standing, doubtful })),
             Output::Send(frame) => self.send_to(peer, frame)?,
             Output::Close => self.close_slot(peer),
             Output::WakeAt(at) => {
@@ -298,7 +300,9 @@ impl World {
         let done = self.storage(|core| match &work {
             Work::Admit { replica, user } => Input::Admitted(core.admit(user, *replica, now_ms).map_err(|error| error.to_frame())),
             Work::Decide { principal, push } => Input::Decided(core.decide(principal, push, now_ms).map_err(|error| error.to_frame())),
-            Work::Pull { principal, cursor, doubtful } => Input::Pulled(core.pull(principal, *cursor, doubtful).map_err(|error| error.to_frame())),
+            Work::Pull { principal, standing, doubtful } => {
+                Input::Pulled(core.pull(principal, standing, doubtful).map(|read| read.pulled).map_err(|error| error.to_frame()))
+            }
         });
         let Some(input) = done else { return Ok(()) };
         let failed = matches!(&input, Input::Admitted(Err(error)) | Input::Decided(Err(error)) | Input::Pulled(Err(error)) if error.code == "unavailable");

@@ -3,14 +3,14 @@
 use super::*;
 use crate::{
     handler::{HandlerError, ProposedWrite, Verdict, WriteHandler},
-    storage::{EmbeddedStorage, LogPart, Migration, Ruling, Shown, TableConfig, Tables},
+    storage::{EmbeddedStorage, LogPart, Migration, Read, Ruling, Served, Shown, TableConfig, Tables, Waiter},
 };
 use futures_util::future::BoxFuture;
 use seaworthy_engine::{
     client::User,
-    session::{Admission, Pulled},
+    session::{Admission, Standing},
 };
-use seaworthy_protocol::{Changes, Cursor, Op, Position, RowChange, TableChanges, TransactionId, Value};
+use seaworthy_protocol::{Changes, Op, Position, RowChange, TableChanges, TransactionId, Value};
 use std::{collections::BTreeMap, path::Path, sync::Mutex};
 
 /// The embedded storage, which notes how it is asked to decide.
@@ -45,8 +45,8 @@ impl Storage for Noting {
         self.storage.settle(principal, push, ruling)
     }
 
-    fn pull(&self, principal: Principal, cursor: Option<Cursor>, doubtful: Vec<TransactionId>) -> BoxFuture<'_, Result<Pulled, StorageError>> {
-        self.storage.pull(principal, cursor, doubtful)
+    fn pull(&self, principal: Principal, standing: Standing, doubtful: Vec<TransactionId>) -> BoxFuture<'_, Result<Read, StorageError>> {
+        self.storage.pull(principal, standing, doubtful)
     }
 
     fn begin_deliveries(&self, webhooks: Vec<String>) -> BoxFuture<'_, Result<BTreeMap<String, Position>, StorageError>> {
@@ -67,6 +67,10 @@ impl Storage for Noting {
 
     fn head(&self) -> watch::Receiver<Position> {
         self.storage.head()
+    }
+
+    fn waiter(&self) -> Waiter {
+        self.storage.waiter()
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), StorageError>> {
@@ -95,7 +99,7 @@ fn storage(folder: &Path) -> Noting {
     let migration = Migration { number: 1, name: "0001_test.sql".to_owned(), sql };
     let open = TableConfig { open: true, ..TableConfig::default() };
     let tables: Tables = ["plain", "asked"].map(|name| (name.to_owned(), open.clone())).into();
-    Noting { storage: EmbeddedStorage::open(&folder.join("test.db"), &tables, &[migration], 0).unwrap(), noted: Mutex::default() }
+    Noting { storage: EmbeddedStorage::open(&folder.join("test.db"), Served { tables: &tables, streams: &BTreeMap::new() }, &[migration], 0).unwrap(), noted: Mutex::default() }
 }
 
 /// One new row per transaction, from sequence 1 on.

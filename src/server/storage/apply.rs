@@ -11,7 +11,7 @@ use super::{
     stream::Standing,
 };
 use rusqlite::{Connection, ErrorCode, ffi, params_from_iter};
-use seaworthy_engine::{client::User, session::Principal};
+use seaworthy_engine::session::Principal;
 use seaworthy_protocol::{Op, RejectCode, RowKey};
 
 /// Why applying ended early.
@@ -68,20 +68,19 @@ pub enum Effect {
 
 /// Applies the changes of a transaction.
 pub fn apply(conn: &Connection, principal: &Principal, changes: &[Change<'_>]) -> Result<Dropped, Failure> {
-    let user = &principal.user;
     let mut progress = Progress::default();
-    let mut stuck = retry(conn, user, in_order(changes), &mut progress)?;
+    let mut stuck = retry(conn, principal, in_order(changes), &mut progress)?;
     if !stuck.is_empty() {
-        stuck = shuffle::shuffle(conn, user, stuck, &mut progress)?;
-        stuck = retry(conn, user, stuck, &mut progress)?;
+        stuck = shuffle::shuffle(conn, principal, stuck, &mut progress)?;
+        stuck = retry(conn, principal, stuck, &mut progress)?;
     }
     if let Some(change) = stuck.first()
-        && let Effect::Blocked(rejection) = attempt(conn, user, change)?
+        && let Effect::Blocked(rejection) = attempt(conn, principal, change)?
     {
         return Err(rejection.into());
     }
     permission::check_after(conn, principal, &progress.done)?;
-    permission::check_left_out(conn, user, changes)?;
+    permission::check_left_out(conn, principal, changes)?;
     if foreign_key::is_unresolved(conn)? {
         return Err(Rejection::new(RejectCode::ForeignKey, "a row would refer to one that does not exist on the server").into());
     }
@@ -103,12 +102,12 @@ fn in_order<'c, 's>(changes: &'c [Change<'s>]) -> Vec<&'c Change<'s>> {
 }
 
 /// Tries changes again and again, as long as one of them gets through. Answers those that are blocked.
-fn retry<'c, 's>(conn: &Connection, user: &User, mut blocked: Vec<&'c Change<'s>>, progress: &mut Progress<'c, 's>) -> Result<Vec<&'c Change<'s>>, Failure> {
+fn retry<'c, 's>(conn: &Connection, principal: &Principal, mut blocked: Vec<&'c Change<'s>>, progress: &mut Progress<'c, 's>) -> Result<Vec<&'c Change<'s>>, Failure> {
     loop {
         let before = blocked.len();
         let mut still = Vec::new();
         for change in blocked {
-            match attempt(conn, user, change)? {
+            match attempt(conn, principal, change)? {
                 Effect::Done => progress.done.push(change),
                 Effect::Idle => {}
                 Effect::Gone => progress.dropped.add(change),
@@ -122,10 +121,10 @@ fn retry<'c, 's>(conn: &Connection, user: &User, mut blocked: Vec<&'c Change<'s>
     }
 }
 
-fn attempt(conn: &Connection, user: &User, change: &Change<'_>) -> Result<Effect, Failure> {
+fn attempt(conn: &Connection, principal: &Principal, change: &Change<'_>) -> Result<Effect, Failure> {
     let standing = match (change.prior.get(), change.op) {
         (Prior::Hidden, Op::Update | Op::Delete) => Standing::Missing,
-        _ => change.stream.standing(conn, user, &change.key)?,
+        _ => change.stream.standing(conn, principal, &change.key)?,
     };
     let executed = match (change.op, standing) {
         (Op::Insert, Standing::Missing) => insert(conn, change),

@@ -47,8 +47,8 @@ pub struct Change<'s> {
 /// What the rules of a table say about a change, by the row as it was before the transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prior {
-    /// The table has no rules.
-    Unruled,
+    /// Nobody has looked at it yet.
+    Open,
     /// There was no row that the user may read.
     Hidden,
     /// The row may be changed.
@@ -138,5 +138,5 @@ fn change<'s>(stream: &'s Stream, columns: &[Known<'s>], row: &RowChange) -> Res
             }
         }
     }
-    Ok(Change { stream, op: row.op, indirect: row.indirect, key, cells, seen, prior: Cell::new(Prior::Unruled) })
+    Ok(Change { stream, op: row.op, indirect: row.indirect, key, cells, seen, prior: Cell::new(Prior::Open) })
 }

@@ -10,11 +10,11 @@ use super::{
     own::Own,
 };
 use rusqlite::Connection;
-use seaworthy_engine::client::User;
+use seaworthy_engine::session::Principal;
 use seaworthy_protocol::{Conflict, ConflictKind, Image, Op, Policy, RejectCode, RejectData, Value, limits};
 
 /// The rejection that the strictest policy among the conflicting rows asks for. `asked` is the transaction's own wish.
-pub fn find(conn: &Connection, user: &User, changes: &[Change<'_>], asked: Policy, own: &mut Own<'_>) -> Result<Option<Rejection>, StorageError> {
+pub fn find(conn: &Connection, principal: &Principal, changes: &[Change<'_>], asked: Policy, own: &mut Own<'_>) -> Result<Option<Rejection>, StorageError> {
     let policy_of = |change: &Change<'_>| change.stream.policy.max(asked);
     if changes.iter().all(|change| policy_of(change) == Policy::Rebase) {
         return Ok(None);
@@ -22,7 +22,7 @@ pub fn find(conn: &Connection, user: &User, changes: &[Change<'_>], asked: Polic
     let mut data = RejectData { policy: Policy::Rebase, conflicts: Vec::new(), left_out: 0 };
     let mut room = limits::MAX_CONFLICT_BYTES;
     for change in changes {
-        let Some((kind, remote)) = meet(conn, user, change, own)? else { continue };
+        let Some((kind, remote)) = meet(conn, principal, change, own)? else { continue };
         data.policy = data.policy.max(policy_of(change));
         let size = size(change, remote.as_deref());
         if size > room || data.conflicts.len() == limits::MAX_CONFLICTS {
@@ -51,8 +51,8 @@ pub fn shown_bytes(data: &RejectData) -> usize {
 type Found = (ConflictKind, Option<Vec<Value>>);
 
 /// How a change meets the server's row.
-fn meet(conn: &Connection, user: &User, change: &Change<'_>, own: &mut Own<'_>) -> Result<Option<Found>, StorageError> {
-    Ok(match (change.op, change.stream.readable_row(conn, user, &change.key)?) {
+fn meet(conn: &Connection, principal: &Principal, change: &Change<'_>, own: &mut Own<'_>) -> Result<Option<Found>, StorageError> {
+    Ok(match (change.op, change.stream.readable_row(conn, principal, &change.key)?) {
         (Op::Insert, None) => None,
         (Op::Insert, Some(row)) => (!own.left_row(change)?).then_some((ConflictKind::Exists, Some(row))),
         // What a trigger or cascade did to a row that is gone has no effect that could be lost.

@@ -3,24 +3,28 @@
 //! The clock and all randomness are inputs.
 
 use super::{
-    compaction, decide,
+    bulletin::Touched,
+    compaction,
+    decide::{self, Decided},
+    definition::StreamConfigs,
     deliveries::{self, LogPart},
     error::{OpenError, StorageError},
     hearing::{self, Hearing, Ruling, Shown},
     internal,
     migration::Migration,
-    pull, replica, start,
+    pull::{self, Asked, Read},
+    replica, start,
     stream::Streams,
     table::Tables,
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use seaworthy_engine::{
     client::User,
-    session::{Admission, Principal, Pulled},
+    session::{Admission, Principal, Standing},
 };
 use seaworthy_fault::{Point, point};
-use seaworthy_protocol::{Cursor, Epoch, Incarnation, Position, Push, ReplicaId, Sequence, Transaction as Pushed, TransactionId, TransactionResult};
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use seaworthy_protocol::{Epoch, Incarnation, Position, Push, ReplicaId, Sequence, Transaction as Pushed, TransactionId, TransactionResult};
+use std::{cell::RefCell, collections::BTreeMap, path::PathBuf, sync::Arc};
 
 /// Two days: yesterday's copy will do, whenever it was made.
 pub const DEFAULT_RESTORE_WINDOW_MS: i64 = 48 * 60 * 60 * 1000;
@@ -32,6 +36,15 @@ pub enum Location {
     Memory,
     /// In a file, with its write-ahead log beside it.
     File(PathBuf),
+}
+
+/// What is served.
+#[derive(Clone, Copy, Debug)]
+pub struct Served<'a> {
+    /// The synchronised tables.
+    pub tables: &'a Tables,
+    /// The streams besides those that `owner` and `open` stand for.
+    pub streams: &'a StreamConfigs,
 }
 
 /// Random input of one start.
@@ -69,10 +82,10 @@ pub struct SqliteCore {
 }
 
 impl SqliteCore {
-    /// Opens or creates the database, runs the migrations that it lacks, checks the tables and begins a run.
-    pub fn open(location: &Location, tables: &Tables, migrations: &[Migration], fresh: Fresh, now_ms: i64) -> Result<Self, OpenError> {
+    /// Opens or creates the database, runs the migrations that it lacks, checks the tables and the streams, and begins a run.
+    pub fn open(location: &Location, served: Served<'_>, migrations: &[Migration], fresh: Fresh, now_ms: i64) -> Result<Self, OpenError> {
         let mut conn = start::connect(location)?;
-        let (streams, epoch) = start::start(&mut conn, tables, migrations, fresh, now_ms)?;
+        let (streams, epoch) = start::start(&mut conn, served, migrations, fresh, now_ms)?;
         let run = Run { epoch, incarnation: fresh.incarnation, restore_window_ms: DEFAULT_RESTORE_WINDOW_MS };
         Ok(Self { conn, streams: Arc::new(streams), run })
     }
@@ -112,8 +125,13 @@ impl SqliteCore {
     }
 
     /// See [`Storage::pull`](super::Storage::pull).
-    pub fn pull(&self, principal: &Principal, cursor: Option<Cursor>, doubtful: &[TransactionId]) -> Result<Pulled, StorageError> {
-        pull::pull(&self.conn, &self.streams, self.run.incarnation, principal, cursor, doubtful)
+    pub fn pull(&self, principal: &Principal, standing: &Standing, doubtful: &[TransactionId]) -> Result<Read, StorageError> {
+        self.pull_within(principal, standing, doubtful, pull::JOIN_BYTES)
+    }
+
+    /// As [`SqliteCore::pull`], with another bound for the bytes that join in one checkpoint.
+    pub fn pull_within(&self, principal: &Principal, standing: &Standing, doubtful: &[TransactionId], join_bytes: usize) -> Result<Read, StorageError> {
+        pull::pull(&self.conn, &self.streams, self.run.incarnation, &Asked { principal, standing, doubtful, join_bytes })
     }
 
     /// See [`Storage::log`](super::Storage::log).
@@ -157,7 +175,7 @@ impl SqliteCore {
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // A parent may come after its child within a transaction; each is checked at its end.
         tx.pragma_update(None, "defer_foreign_keys", true)?;
-        Ok(Group { tx, streams: &self.streams, run: self.run })
+        Ok(Group { tx, streams: &self.streams, run: self.run, touched: RefCell::default() })
     }
 
     /// What connections that read need to know.
@@ -171,6 +189,7 @@ pub struct Group<'c> {
     tx: Transaction<'c>,
     streams: &'c Streams,
     run: Run,
+    touched: RefCell<Touched>,
 }
 
 impl Group<'_> {
@@ -183,12 +202,18 @@ impl Group<'_> {
 
     /// See [`SqliteCore::decide`].
     pub fn decide(&self, principal: &Principal, push: &Push, now_ms: i64) -> Result<Vec<TransactionResult>, StorageError> {
-        decide::decide(&self.tx, self.streams, principal, push, Hearing::NotNeeded, now_ms)
+        self.decide_by(principal, push, Hearing::NotNeeded, now_ms)
     }
 
     /// See [`Storage::settle`](super::Storage::settle).
     pub fn settle(&self, principal: &Principal, push: &Push, ruling: Option<&Ruling>, now_ms: i64) -> Result<Vec<TransactionResult>, StorageError> {
-        decide::decide(&self.tx, self.streams, principal, push, ruling.map_or(Hearing::Missing, Hearing::Held), now_ms)
+        self.decide_by(principal, push, ruling.map_or(Hearing::Missing, Hearing::Held), now_ms)
+    }
+
+    fn decide_by(&self, principal: &Principal, push: &Push, hearing: Hearing<'_>, now_ms: i64) -> Result<Vec<TransactionResult>, StorageError> {
+        let Decided { results, touched } = decide::decide(&self.tx, self.streams, principal, push, hearing, now_ms)?;
+        self.touched.borrow_mut().merge(touched);
+        Ok(results)
     }
 
     /// See [`Storage::begin_deliveries`](super::Storage::begin_deliveries).
@@ -201,12 +226,12 @@ impl Group<'_> {
         deliveries::delivered(&self.tx, webhook, position)
     }
 
-    /// Makes the decisions durable. Answers the end of the log.
-    pub fn commit(self) -> Result<Position, StorageError> {
+    /// Makes the decisions durable. Answers the end of the log, and what was touched.
+    pub fn commit(self) -> Result<(Position, Touched), StorageError> {
         let head = internal::head(&self.tx)?;
         point(Point::ServerBeforeCommit);
         self.tx.commit()?;
         point(Point::ServerAfterCommitBeforeAnswer);
-        Ok(head)
+        Ok((head, self.touched.into_inner()))
     }
 }

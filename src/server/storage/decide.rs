@@ -5,6 +5,7 @@
 
 use super::{
     apply::{self, Dropped, Failure},
+    bulletin::Touched,
     change::{self, Change, Rejection},
     conflict,
     error::{RecordError, StorageError},
@@ -13,12 +14,12 @@ use super::{
     own::Own,
     permission, replica,
     stream::Streams,
-    tracking,
+    tracking::{self, Captured},
 };
 use rusqlite::Connection;
 use seaworthy_engine::session::Principal;
 use seaworthy_fault::{Point, point};
-use seaworthy_protocol::{Changes, Outcome, Push, RejectCode, ReplicaId, RewrittenRow, Sequence, Transaction, TransactionResult, Value, limits};
+use seaworthy_protocol::{Outcome, Push, RejectCode, ReplicaId, RewrittenRow, Sequence, Transaction, TransactionResult, Value, limits};
 
 /// Who writes what, by which tables.
 struct Case<'a> {
@@ -29,6 +30,14 @@ struct Case<'a> {
     hearing: Hearing<'a>,
 }
 
+/// What came of a push.
+pub struct Decided {
+    /// One per transaction that was looked at.
+    pub results: Vec<TransactionResult>,
+    /// Who is to hear of it.
+    pub touched: Touched,
+}
+
 /// Decides a push whose transactions all had, or lack, the same hearing. Nothing behind a gap or a reused identity is looked at.
 pub fn decide(
     conn: &Connection,
@@ -37,14 +46,15 @@ pub fn decide(
     push: &Push,
     hearing: Hearing<'_>,
     now_ms: i64,
-) -> Result<Vec<TransactionResult>, StorageError> {
+) -> Result<Decided, StorageError> {
     check_limits(push)?;
+    let mut touched = Touched::default();
     let mut last = replica::find_or_create(conn, &principal.user, push.replica, now_ms)?;
     let mut shown_bytes = 0;
     let mut results = Vec::with_capacity(push.transactions.len());
     for transaction in &push.transactions {
         let case = Case { streams, principal, replica: push.replica, transaction, hearing };
-        let outcome = one(conn, &case, last, now_ms)?;
+        let outcome = one(conn, &case, last, now_ms, &mut touched)?;
         let ends_batch = outcome.ends_batch();
         shown_bytes += shown_bytes_of(&outcome);
         results.push(TransactionResult { sequence: transaction.sequence, outcome });
@@ -54,7 +64,7 @@ pub fn decide(
         }
         last = last.max(transaction.sequence);
     }
-    Ok(results)
+    Ok(Decided { results, touched })
 }
 
 fn check_limits(push: &Push) -> Result<(), StorageError> {
@@ -77,7 +87,7 @@ pub fn shown_bytes_of(outcome: &Outcome) -> usize {
     }
 }
 
-fn one(conn: &Connection, case: &Case<'_>, last: Sequence, now_ms: i64) -> Result<Outcome, StorageError> {
+fn one(conn: &Connection, case: &Case<'_>, last: Sequence, now_ms: i64, touched: &mut Touched) -> Result<Outcome, StorageError> {
     let &Case { principal, replica, transaction, .. } = case;
     let hash = transaction.changes.hash();
     if transaction.sequence <= last {
@@ -97,14 +107,14 @@ fn one(conn: &Connection, case: &Case<'_>, last: Sequence, now_ms: i64) -> Resul
             let rejection = Rejection::new(RejectCode::BadValue, "the transaction's id was used before for other changes: choose a random one");
             replica::rejected(internal::head(conn)?, rejection)
         }
-        None => judge(conn, case, now_ms)?,
+        None => judge(conn, case, now_ms, touched)?,
     };
     replica::remember(conn, replica, transaction, hash, &outcome)?;
     point(Point::ServerDecideRemembered);
     Ok(outcome)
 }
 
-fn judge(conn: &Connection, case: &Case<'_>, now_ms: i64) -> Result<Outcome, StorageError> {
+fn judge(conn: &Connection, case: &Case<'_>, now_ms: i64, touched: &mut Touched) -> Result<Outcome, StorageError> {
     let &Case { streams, replica, transaction, .. } = case;
     if let Some(needed) = replica::first_rejected(conn, replica, &transaction.after)? {
         let message = format!("transaction {}, on which this one builds, was rejected", needed.0);
@@ -123,11 +133,11 @@ fn judge(conn: &Connection, case: &Case<'_>, now_ms: i64) -> Result<Outcome, Sto
         Err(Stopped::Failed(error)) => return Err(error),
     };
     point(Point::ServerDecideApplied);
-    let bytes = rmp_serde::to_vec_named(&captured).map_err(RecordError::from)?;
+    let bytes = rmp_serde::to_vec_named(&captured.changes).map_err(RecordError::from)?;
     let position = internal::append_log(conn, Some((replica.0, transaction.id.0)), now_ms, &bytes)?;
     point(Point::ServerDecideLogged);
-    tracking::track(conn, streams, &captured, position)?;
-    tracking::track_unchanged(conn, &changes, &captured, &dropped.rows, position)?;
+    tracking::track(conn, streams, &captured, position, touched)?;
+    tracking::track_unchanged(conn, &changes, &captured.changes, &dropped.rows, position, touched)?;
     point(Point::ServerDecideTracked);
     let as_sent = dropped.rows.is_empty() && rewritten.is_empty();
     Ok(if as_sent { Outcome::Applied { position } } else { Outcome::Merged { position, dropped: dropped.rows, rewritten } })
@@ -143,7 +153,7 @@ struct Applied<'s> {
     /// What it asked for in the end.
     changes: Vec<Change<'s>>,
     /// What the server's own session saw.
-    captured: Changes,
+    captured: Captured,
     dropped: Dropped,
     rewritten: Vec<RewrittenRow>,
 }
@@ -184,7 +194,7 @@ pub fn examine<'s>(
     let changes = change::resolve(streams, &transaction.changes).map_err(Stopped::Rejected)?;
     permission::check_before(conn, principal, &changes)?;
     let mut own = Own::new(conn, replica, &transaction.after);
-    match conflict::find(conn, &principal.user, &changes, transaction.policy.unwrap_or_default(), &mut own)? {
+    match conflict::find(conn, principal, &changes, transaction.policy.unwrap_or_default(), &mut own)? {
         Some(rejection) => Err(Stopped::Rejected(rejection)),
         None => Ok(changes),
     }
@@ -208,7 +218,7 @@ fn in_savepoint<'a>(conn: &Connection, case: &Case<'a>) -> Result<Applied<'a>, S
         StorageError::Recorded(RecordError::Changeset(error)) => Stopped::Rejected(Rejection::new(RejectCode::BadValue, error.to_string())),
         error => Stopped::Failed(error),
     })?;
-    if dropped.direct && !captured.is_empty() {
+    if dropped.direct && !captured.changes.is_empty() {
         let message = "a row that this transaction updates is gone, and its other changes would stand without it";
         return Err(Stopped::Rejected(Rejection::new(RejectCode::RowDeleted, message)));
     }

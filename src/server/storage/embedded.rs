@@ -2,23 +2,24 @@
 
 use super::{
     Storage,
-    core::{Fresh, Location, Run, SqliteCore},
+    bulletin::Waiter,
+    core::{Fresh, Location, Run, Served, SqliteCore},
     deliveries::{self, LogPart},
     error::{OpenError, StorageError},
     hearing::{self, Ruling, Shown},
     migration::Migration,
-    pull, replica, start,
+    pull::{self, Asked, Read},
+    replica, start,
     stream::Streams,
-    table::Tables,
     writer::Writer,
 };
 use futures_util::future::BoxFuture;
 use rusqlite::Connection;
 use seaworthy_engine::{
     client::User,
-    session::{Admission, Principal, Pulled},
+    session::{Admission, Principal, Standing},
 };
-use seaworthy_protocol::{Cursor, Epoch, Incarnation, Position, Push, ReplicaId, Transaction, TransactionId, TransactionResult};
+use seaworthy_protocol::{Epoch, Incarnation, Position, Push, ReplicaId, Transaction, TransactionId, TransactionResult};
 use std::{
     collections::BTreeMap,
     fs::{File, TryLockError},
@@ -53,9 +54,9 @@ struct Readers {
 
 impl EmbeddedStorage {
     /// Opens or creates the database file, and brings it up to date. For `restore_window_ms` see [`SqliteCore::set_restore_window`].
-    pub fn open(path: &Path, tables: &Tables, migrations: &[Migration], restore_window_ms: i64) -> Result<Self, OpenError> {
+    pub fn open(path: &Path, served: Served<'_>, migrations: &[Migration], restore_window_ms: i64) -> Result<Self, OpenError> {
         let lock = lock(path)?;
-        let mut core = SqliteCore::open(&Location::File(path.to_owned()), tables, migrations, fresh()?, now_ms())?;
+        let mut core = SqliteCore::open(&Location::File(path.to_owned()), served, migrations, fresh()?, now_ms())?;
         core.set_restore_window(restore_window_ms);
         let (streams, run) = core.shared();
         let idle = (0..READERS).map(|_| start::connect_reader(path)).collect::<Result<_, _>>()?;
@@ -114,8 +115,11 @@ impl Storage for EmbeddedStorage {
         Box::pin(self.writer.ask(move |group, now_ms| group.settle(&principal, &push, ruling.as_ref(), now_ms)))
     }
 
-    fn pull(&self, principal: Principal, cursor: Option<Cursor>, doubtful: Vec<TransactionId>) -> BoxFuture<'_, Result<Pulled, StorageError>> {
-        Box::pin(self.read(move |conn, readers| pull::pull(conn, &readers.streams, readers.run.incarnation, &principal, cursor, &doubtful)))
+    fn pull(&self, principal: Principal, standing: Standing, doubtful: Vec<TransactionId>) -> BoxFuture<'_, Result<Read, StorageError>> {
+        Box::pin(self.read(move |conn, readers| {
+            let asked = Asked { principal: &principal, standing: &standing, doubtful: &doubtful, join_bytes: pull::JOIN_BYTES };
+            pull::pull(conn, &readers.streams, readers.run.incarnation, &asked)
+        }))
     }
 
     fn begin_deliveries(&self, webhooks: Vec<String>) -> BoxFuture<'_, Result<BTreeMap<String, Position>, StorageError>> {
@@ -136,6 +140,10 @@ impl Storage for EmbeddedStorage {
 
     fn head(&self) -> watch::Receiver<Position> {
         self.writer.head()
+    }
+
+    fn waiter(&self) -> Waiter {
+        self.writer.waiter()
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), StorageError>> {

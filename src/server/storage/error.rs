@@ -1,6 +1,6 @@
 //! What can go wrong in storage: while it opens, for the operator; while it serves, for the client.
 
-use super::{migration::MigrationError, table::TableError};
+use super::{definition::StreamError, migration::MigrationError, table::TableError};
 use seaworthy_protocol::{ErrorCode, ErrorFrame, limits};
 use std::path::PathBuf;
 
@@ -20,6 +20,8 @@ pub enum OpenError {
     Migration(#[from] MigrationError),
     #[error(transparent)]
     Table(#[from] TableError),
+    #[error(transparent)]
+    Stream(#[from] StreamError),
     #[error("the writer thread cannot be started: {0}")]
     Thread(std::io::Error),
     #[error("the system has no randomness to give: {0}")]

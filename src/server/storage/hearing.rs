@@ -86,7 +86,7 @@ pub fn show(conn: &Connection, streams: &Streams, principal: &Principal, replica
 }
 
 fn rows(conn: &Connection, principal: &Principal, changes: &[Change<'_>]) -> Result<Vec<Option<Vec<Value>>>, StorageError> {
-    changes.iter().map(|change| Ok(change.stream.readable_row(conn, &principal.user, &change.key)?)).collect()
+    changes.iter().map(|change| Ok(change.stream.readable_row(conn, principal, &change.key)?)).collect()
 }
 
 impl Hearing<'_> {
@@ -118,7 +118,7 @@ impl Hearing<'_> {
         let mut rewritten = Vec::with_capacity(ruling.cells.len());
         for (at, cells) in &ruling.cells {
             let Some(change) = changes.get(*at).filter(|change| !dropped.contains(&change.row_key())) else { continue };
-            let row = change.stream.readable_row(conn, &principal.user, &change.key)?.unwrap_or_default();
+            let row = change.stream.readable_row(conn, principal, &change.key)?.unwrap_or_default();
             let named = change.stream.columns.iter().zip(row);
             let new = named.filter(|(name, _)| cells.iter().any(|(cell, _)| cell == *name)).map(|(name, value)| (name.clone(), value)).collect();
             rewritten.push(RewrittenRow { table: change.stream.name.clone(), key: change.key.clone(), new });

@@ -23,15 +23,16 @@ const FORMATS: &[&str] = &["
         number INTEGER PRIMARY KEY,
         name TEXT NOT NULL,
         hash BLOB NOT NULL,
-        applied_at_ms INTEGER NOT NULL,
-        tracked INTEGER NOT NULL
+        applied_at_ms INTEGER NOT NULL
     ) STRICT;
 
-    -- How each table was served last.
+    -- Every stream that was ever served, by the number that its buckets carry. A number is never used again.
     CREATE TABLE seaworthy_streams (
-        tbl TEXT NOT NULL PRIMARY KEY,
-        definition TEXT NOT NULL
-    ) STRICT, WITHOUT ROWID;
+        number INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        retired INTEGER NOT NULL
+    ) STRICT;
 
     CREATE TABLE seaworthy_replicas (
         replica BLOB NOT NULL PRIMARY KEY,
@@ -65,16 +66,25 @@ const FORMATS: &[&str] = &["
     ) STRICT;
     CREATE INDEX seaworthy_log_decided_at ON seaworthy_log (decided_at_ms);
 
-    -- When a key of a bucket last changed, and whether it left.
+    -- When a key last came into a bucket, changed there or left, and the checksum of its row.
     CREATE TABLE seaworthy_rows (
-        tbl TEXT NOT NULL,
-        bucket TEXT NOT NULL,
+        stream INTEGER NOT NULL,
         key BLOB NOT NULL,
+        bucket TEXT NOT NULL,
         position INTEGER NOT NULL,
         gone INTEGER NOT NULL,
-        PRIMARY KEY (tbl, bucket, key)
+        checksum INTEGER NOT NULL,
+        PRIMARY KEY (stream, key, bucket)
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX seaworthy_rows_position ON seaworthy_rows (tbl, bucket, position);
+    CREATE INDEX seaworthy_rows_position ON seaworthy_rows (bucket, position);
+    CREATE INDEX seaworthy_rows_gone ON seaworthy_rows (position) WHERE gone;
+
+    -- What each bucket holds.
+    CREATE TABLE seaworthy_buckets (
+        bucket TEXT NOT NULL PRIMARY KEY,
+        rows INTEGER NOT NULL,
+        checksum INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
 
     -- How far the log was delivered to each webhook.
     CREATE TABLE seaworthy_webhooks (

@@ -136,7 +136,7 @@ fn finish(conn: &Connection, migration: &Migration, now_ms: i64) -> Result<(), M
         Ok((table, parent)) => return Err(MigrationError::ForeignKey { name: name(), table, parent }),
         Err(error) => return Err(error.into()),
     }
-    const RECORD: &str = "INSERT INTO seaworthy_migrations (number, name, hash, applied_at_ms, tracked) VALUES (?1, ?2, ?3, ?4, 0)";
+    const RECORD: &str = "INSERT INTO seaworthy_migrations (number, name, hash, applied_at_ms) VALUES (?1, ?2, ?3, ?4)";
     conn.execute(RECORD, params![migration.number, migration.name, hash(migration), now_ms])?;
     conn.execute_batch("COMMIT")?;
     Ok(())

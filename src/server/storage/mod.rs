@@ -6,6 +6,8 @@
 
 mod apply;
 mod binding;
+mod book;
+mod bulletin;
 mod change;
 mod compaction;
 mod conflict;
@@ -17,6 +19,7 @@ mod embedded;
 mod error;
 mod foreign_key;
 mod hearing;
+mod holding;
 mod internal;
 mod migration;
 mod own;
@@ -34,13 +37,15 @@ mod text;
 mod tracking;
 mod writer;
 
-pub use self::core::{DEFAULT_RESTORE_WINDOW_MS, Fresh, Group, Location, SqliteCore};
+pub use self::core::{DEFAULT_RESTORE_WINDOW_MS, Fresh, Group, Location, Served, SqliteCore};
+pub use bulletin::{Bulletin, Interest, MAX_INTEREST, Touched, Waiter};
 pub use decide::shown_bytes_of;
 pub use definition::{Bucket, Definition, LookupKey, MAX_PRIORITY, Opened, OpeningError, Row, StreamConfig, StreamConfigs, StreamError, definitions};
 pub use deliveries::{LogEntry, LogPart};
 pub use embedded::EmbeddedStorage;
 pub use error::{OpenError, StorageError};
 pub use hearing::{Hearing, Refusal, Ruling, Shown, ShownTable};
+pub use pull::Read;
 pub use migration::{Migration, MigrationError, load as load_migrations};
 pub use rule::{EachWrite, WriteConfig};
 pub use table::{Keys, TableConfig, TableError, Tables};
@@ -49,7 +54,7 @@ pub use text::Fault;
 use futures_util::future::BoxFuture;
 use seaworthy_engine::{
     client::User,
-    session::{Admission, Principal, Pulled, Standing},
+    session::{Admission, Principal, Standing},
 };
 use seaworthy_protocol::{Position, Push, ReplicaId, Transaction, TransactionId, TransactionResult};
 use std::{collections::BTreeMap, sync::Arc};
@@ -72,7 +77,7 @@ pub trait Storage: Send + Sync + 'static {
 
     /// Reads what the replica is to hold and does not have, and which of the doubtful transactions of this user are
     /// in the log there, in one snapshot.
-    fn pull(&self, principal: Principal, standing: Standing, doubtful: Vec<TransactionId>) -> BoxFuture<'_, Result<Pulled, StorageError>>;
+    fn pull(&self, principal: Principal, standing: Standing, doubtful: Vec<TransactionId>) -> BoxFuture<'_, Result<Read, StorageError>>;
 
     /// Gives every webhook its place in the log. One that is new begins at the end, one that is not named loses its place.
     fn begin_deliveries(&self, webhooks: Vec<String>) -> BoxFuture<'_, Result<BTreeMap<String, Position>, StorageError>>;
@@ -88,6 +93,9 @@ pub trait Storage: Send + Sync + 'static {
 
     /// The last position that is on disk, and every later one.
     fn head(&self) -> watch::Receiver<Position>;
+
+    /// Somebody who waits until it is worth it to read again.
+    fn waiter(&self) -> Waiter;
 
     /// Whether the database still takes writes.
     fn check(&self) -> BoxFuture<'_, Result<(), StorageError>>;

@@ -10,20 +10,19 @@ use super::{
     stream::Standing,
 };
 use rusqlite::Connection;
-use seaworthy_engine::{client::User, session::Principal};
+use seaworthy_engine::session::Principal;
 use seaworthy_protocol::{Op, RejectCode, Value};
 
 /// Judges every row as it is before the transaction.
 pub fn check_before(conn: &Connection, principal: &Principal, changes: &[Change<'_>]) -> Result<(), Failure> {
     for change in changes {
-        let Some(rules) = &change.stream.rules else { continue };
-        if change.stream.standing(conn, &principal.user, &change.key)? != Standing::Own {
+        if change.stream.standing(conn, principal, &change.key)? != Standing::Own {
             change.prior.set(Prior::Hidden);
             continue;
         }
         // An insert of a key that is there becomes an update.
         let op = if change.op == Op::Delete { Op::Delete } else { Op::Update };
-        if rules.permit(conn, principal, op, &change.key)? {
+        if change.stream.rules.permit(conn, principal, op, &change.key)? {
             change.prior.set(Prior::Permitted);
         } else if change.indirect {
             change.prior.set(Prior::Denied);
@@ -38,16 +37,9 @@ pub fn check_before(conn: &Connection, principal: &Principal, changes: &[Change<
 pub fn check_after(conn: &Connection, principal: &Principal, done: &[&Change<'_>]) -> Result<(), Failure> {
     let mut denied = None;
     for change in done.iter().filter(|change| change.op != Op::Delete) {
-        let standing = || change.stream.standing(conn, &principal.user, &change.key);
-        let Some(rules) = &change.stream.rules else {
-            if standing()? == Standing::Foreign {
-                return Err(Rejection::new(RejectCode::Forbidden, format!("a row of {} would belong to another user", change.stream.name)).into());
-            }
-            continue;
-        };
         let op = if change.prior.get() == Prior::Hidden { Op::Insert } else { Op::Update };
         // A row that the server took away again is not there to be judged.
-        if rules.permit(conn, principal, op, &change.key)? || standing()? == Standing::Missing {
+        if change.stream.rules.permit(conn, principal, op, &change.key)? || change.stream.standing(conn, principal, &change.key)? == Standing::Missing {
             continue;
         }
         if !change.indirect {
@@ -60,10 +52,10 @@ pub fn check_after(conn: &Connection, principal: &Principal, done: &[&Change<'_>
 }
 
 /// Refuses a change that was left out, unless the row is as it says all the same.
-pub fn check_left_out(conn: &Connection, user: &User, changes: &[Change<'_>]) -> Result<(), Failure> {
+pub fn check_left_out(conn: &Connection, principal: &Principal, changes: &[Change<'_>]) -> Result<(), Failure> {
     let left_out = changes.iter().filter(|change| change.prior.get() == Prior::Denied);
     for change in left_out {
-        let row = change.stream.readable_row(conn, user, &change.key)?;
+        let row = change.stream.readable_row(conn, principal, &change.key)?;
         let holds = |row: &[Value]| {
             let has = |name: &str, value: &Value| change.stream.columns.iter().zip(row).any(|(column, found)| column == name && found == value);
             change.cells.iter().all(|(name, value)| has(name, value))

@@ -12,7 +12,7 @@ use super::{
     stream::{Standing, Stream},
 };
 use rusqlite::{Connection, OptionalExtension, config::DbConfig, params_from_iter};
-use seaworthy_engine::client::User;
+use seaworthy_engine::session::Principal;
 use seaworthy_protocol::{Op, RejectCode, Value};
 
 /// A row that was taken out.
@@ -23,11 +23,11 @@ struct Taken<'c, 's> {
 }
 
 /// Moves the stuck updates round. Answers the changes that this cannot help.
-pub fn shuffle<'c, 's>(conn: &Connection, user: &User, stuck: Vec<&'c Change<'s>>, progress: &mut Progress<'c, 's>) -> Result<Vec<&'c Change<'s>>, Failure> {
+pub fn shuffle<'c, 's>(conn: &Connection, principal: &Principal, stuck: Vec<&'c Change<'s>>, progress: &mut Progress<'c, 's>) -> Result<Vec<&'c Change<'s>>, Failure> {
     let mut circle = Vec::new();
     let mut others = Vec::new();
     for change in stuck {
-        match (change.op, change.stream.standing(conn, user, &change.key)?) {
+        match (change.op, change.stream.standing(conn, principal, &change.key)?) {
             (Op::Insert | Op::Update, Standing::Own) => circle.push(change),
             (Op::Update, _) => progress.dropped.add(change),
             _ => others.push(change),

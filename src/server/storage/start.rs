@@ -1,21 +1,21 @@
 //! What happens when the database is opened: upgrades, migrations, checks, and a new incarnation.
 //!
-//! Whatever may have changed rows behind the log's back (a migration, another definition of a table, a
-//! write from outside) makes the server track those rows anew, so that every replica gets them.
+//! Whatever changed behind the log's back (by a migration, by another declaration of a stream, by a write from
+//! outside) is found by comparing every row with the book, and enters it now, so that every replica gets it.
 
 use super::{
-    compaction,
-    core::{Fresh, Location},
+    book,
+    core::{Fresh, Location, Served},
+    definition::Definition,
     error::{OpenError, StorageError},
     internal,
     migration::{self, Migration},
-    stream::{Stream, Streams},
-    table::Tables,
+    stream::Streams,
     tracking,
 };
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
-use seaworthy_protocol::{Changes, Epoch};
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use seaworthy_protocol::{Changes, Epoch, Position};
+use std::{collections::HashMap, path::Path, time::Duration};
 
 /// How long a statement waits for another connection of this process or of an administrator.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -52,13 +52,13 @@ fn configure(conn: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Brings the database up to date and begins a run.
-pub fn start(conn: &mut Connection, tables: &Tables, migrations: &[Migration], fresh: Fresh, now_ms: i64) -> Result<(Streams, Epoch), OpenError> {
+pub fn start(conn: &mut Connection, served: Served<'_>, migrations: &[Migration], fresh: Fresh, now_ms: i64) -> Result<(Streams, Epoch), OpenError> {
     internal::upgrade(conn)?;
     migration::run(conn, migrations, now_ms)?;
-    let streams = Streams::resolve(conn, tables)?;
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let streams = Streams::resolve(&tx, served.tables, served.streams, |definitions| number(&tx, definitions))?;
     let epoch = internal::epoch(&tx, fresh.epoch)?;
-    match track_anew(&tx, &streams, now_ms) {
+    match reconcile(&tx, &streams, now_ms) {
         Ok(()) => {}
         Err(StorageError::Recorded(error)) => return Err(error.into()),
         Err(StorageError::Sqlite(error)) => return Err(error.into()),
@@ -69,37 +69,38 @@ pub fn start(conn: &mut Connection, tables: &Tables, migrations: &[Migration], f
     Ok((streams, epoch))
 }
 
-fn track_anew(tx: &Transaction<'_>, streams: &Streams, now_ms: i64) -> Result<(), StorageError> {
-    let migrated = tx.execute("UPDATE seaworthy_migrations SET tracked = 1 WHERE NOT tracked", [])? > 0;
-    let former = definitions(tx)?;
-    let redefined = |stream: &Stream| former.get(&stream.name) != Some(&stream.definition());
-    let any_redefined = streams.iter().any(redefined) || former.keys().any(|table| streams.get(table).is_none());
-    let mut stale = Vec::new();
-    for stream in streams.iter() {
-        if migrated || redefined(stream) || !tracking::is_complete(tx, stream)? {
-            stale.push(stream);
-        }
+/// Gives every stream its number. One that is new, or declared otherwise than before, gets a new one, so that
+/// its buckets are others: replicas let go of the old ones and get the new ones. What was declared before and
+/// is no more is struck out.
+fn number(conn: &Connection, definitions: &mut [Definition]) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare("SELECT name, fingerprint, number FROM seaworthy_streams WHERE NOT retired")?;
+    let mut former: HashMap<(String, String), i64> = statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?.collect::<Result<_, _>>()?;
+    for definition in definitions {
+        let declared = (definition.name.clone(), definition.fingerprint());
+        definition.number = match former.remove(&declared) {
+            Some(number) => number,
+            None => {
+                conn.execute("INSERT INTO seaworthy_streams (name, fingerprint, retired) VALUES (?1, ?2, 0)", [declared.0, declared.1])?;
+                conn.last_insert_rowid()
+            }
+        };
     }
-    if stale.is_empty() && !any_redefined {
-        return Ok(());
-    }
-    let nothing = rmp_serde::to_vec_named(&Changes::default()).map_err(super::error::RecordError::from)?;
-    let position = internal::append_log(tx, None, now_ms, &nothing)?;
-    for stream in stale {
-        tracking::rebuild(tx, stream, position)?;
-    }
-    if any_redefined {
-        // Rows may have changed buckets, or a whole table may have gone: no older cursor can be continued from.
-        compaction::raise_floor(tx, position)?;
-        tx.execute("DELETE FROM seaworthy_streams", [])?;
-        for stream in streams.iter() {
-            tx.execute("INSERT INTO seaworthy_streams (tbl, definition) VALUES (?1, ?2)", params![stream.name, stream.definition()])?;
-        }
+    for number in former.into_values() {
+        conn.execute("UPDATE seaworthy_streams SET retired = 1 WHERE number = ?1", [number])?;
+        book::forget(conn, number)?;
     }
     Ok(())
 }
 
-fn definitions(tx: &Transaction<'_>) -> rusqlite::Result<BTreeMap<String, String>> {
-    let mut statement = tx.prepare("SELECT tbl, definition FROM seaworthy_streams")?;
-    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+fn reconcile(tx: &Transaction<'_>, streams: &Streams, now_ms: i64) -> Result<(), StorageError> {
+    let position = Position(internal::head(tx)?.0 + 1);
+    let mut differs = false;
+    for stream in streams.iter() {
+        differs |= tracking::reconcile(tx, stream, position)?;
+    }
+    if differs {
+        let nothing = rmp_serde::to_vec_named(&Changes::default()).map_err(super::error::RecordError::from)?;
+        internal::append_log(tx, None, now_ms, &nothing)?;
+    }
+    Ok(())
 }

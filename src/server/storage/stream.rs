@@ -1,22 +1,31 @@
-//! A synchronised table as the server serves it: its columns, its key, who sees which row, and its SQL.
+//! A synchronised table as the server serves it: its columns, its key, the streams that read it, who may write it, and its SQL.
 //!
-//! A bucket is a table with an owner, or a table that is open. A user's buckets hold all that the
-//! user may read in this table; a row in no bucket of the user does not exist for the user. Where no
-//! rules say otherwise, the user may write what is in these buckets, and leave it there.
+//! A user may read what is in a bucket that the user may open; every other row does not exist for the
+//! user. Tables that streams only look things up in are known here too, since what changes in them
+//! changes who may open what.
 
 use super::{
     binding::{Bound, quoted, quoted_list, values},
-    rule::{BadRule, Rules},
-    table::{self, TableError, Tables},
+    definition::{self, Definition, StreamConfigs},
+    error::OpenError,
+    rule::{BadRule, EachWrite, Rules, WriteConfig},
+    table::{self, Examined, TableConfig, TableError, Tables},
 };
-use rusqlite::{Connection, OptionalExtension, params_from_iter, types::ValueRef};
-use seaworthy_engine::client::User;
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
+use seaworthy_engine::session::Principal;
 use seaworthy_protocol::{Policy, Value};
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-/// All synchronised tables.
+/// All synchronised tables with their streams.
 #[derive(Debug, Default)]
-pub struct Streams(BTreeMap<String, Stream>);
+pub struct Streams {
+    tables: BTreeMap<String, Stream>,
+    lookups: BTreeMap<String, Lookup>,
+    definitions: Vec<Arc<Definition>>,
+}
 
 /// One synchronised table.
 #[derive(Debug)]
@@ -31,26 +40,25 @@ pub struct Stream {
     pub recorded: Vec<String>,
     /// Whether rows have a hidden rowid besides their key.
     pub has_rowid: bool,
-    /// Who sees which row.
-    pub access: Access,
+    /// The streams that read it.
+    pub definitions: Vec<Arc<Definition>>,
     /// What becomes of writes that meet.
     pub policy: Policy,
-    /// Who may write which row, where that is not whoever may read it.
-    pub rules: Option<Rules>,
+    /// Who may write which row.
+    pub rules: Rules,
     /// Statements that do not depend on a change.
     pub sql: Sql,
 }
 
-/// Who sees which row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// The user whose subject stands in this column.
-    Owner {
-        /// The column.
-        column: String,
-    },
-    /// Everybody.
-    Open,
+/// A table in which streams look things up.
+#[derive(Debug)]
+pub struct Lookup {
+    /// The columns that a session records, in its order.
+    pub recorded: Vec<String>,
+    /// These columns of a row, by key.
+    pub row: String,
+    /// The streams that do.
+    pub readers: Vec<Arc<Definition>>,
 }
 
 /// A row as one user finds it.
@@ -58,154 +66,179 @@ pub enum Access {
 pub enum Standing {
     /// There is no such row.
     Missing,
-    /// The row is in a bucket of the user.
+    /// The row is in a bucket that the user may open.
     Own,
-    /// The row is in no bucket of the user.
+    /// The row is in no bucket that the user may open.
     Foreign,
 }
 
 /// The statements of a table, prepared as text.
 #[derive(Debug)]
 pub struct Sql {
-    /// The bucket of a row, by key. One row if it exists.
-    pub bucket: String,
-    /// The replicated columns of a row, by key, followed by its bucket.
+    /// A row, if one has this key.
+    pub exists: String,
+    /// The replicated columns of a row, by key.
     pub row: String,
-    /// The replicated columns of every row of a bucket.
-    pub bucket_rows: String,
-    /// The key of every row, followed by its bucket.
-    pub keys: String,
-    /// The bucket of every row, in a column named `bucket`.
-    pub buckets: String,
+    /// The replicated columns of every row.
+    pub rows: String,
     /// `k1 = ? AND k2 = ?`.
     pub key_condition: String,
 }
 
-/// The bucket of a table that is open.
-const OPEN_BUCKET: &str = "*";
-
 impl Streams {
-    /// Checks every table against the database.
-    pub fn resolve(conn: &Connection, tables: &Tables) -> Result<Self, TableError> {
+    /// Checks every table and every stream against the database. `number` gives each stream its number.
+    pub fn resolve(conn: &Connection, tables: &Tables, configs: &StreamConfigs, number: impl FnOnce(&mut [Definition]) -> rusqlite::Result<()>) -> Result<Self, OpenError> {
         table::check_triggers(conn)?;
-        let stream = |(name, config): (&String, &table::TableConfig)| {
-            let examined = table::examine(conn, name, config)?;
-            let listed = |column: &&table::Column| config.columns.as_ref().is_none_or(|listed| listed.contains(&column.name));
-            let columns: Vec<String> = examined.columns.iter().filter(listed).map(|column| column.name.clone()).collect();
-            let key: Vec<String> = examined.columns.iter().filter(|column| column.is_key).map(|column| column.name.clone()).collect();
-            let access = config.owner.clone().map_or(Access::Open, |column| Access::Owner { column });
-            let sql = Sql::new(name, &columns, &key, &access);
-            let bad = |BadRule { setting, fault }| TableError::Rule { table: name.clone(), setting, fault };
-            let rules = config.write.as_ref().map(|write| Rules::compile(conn, name, &key, write)).transpose().map_err(bad)?;
-            let recorded = examined.columns.into_iter().map(|column| column.name).collect();
-            Ok((
-                name.clone(),
-                Stream { name: name.clone(), columns, key, recorded, has_rowid: examined.has_rowid, access, policy: config.conflict, rules, sql },
-            ))
-        };
-        tables.iter().map(stream).collect::<Result<_, _>>().map(Self)
+        let examined = tables.iter().map(|(name, config)| Ok((name, config, table::examine(conn, name, config)?))).collect::<Result<Vec<_>, TableError>>()?;
+        let mut definitions = definition::definitions(conn, tables, configs)?;
+        number(&mut definitions)?;
+        let definitions: Vec<Arc<Definition>> = definitions.into_iter().map(Arc::new).collect();
+        let mut streams = Self::default();
+        for (name, config, examined) in examined {
+            streams.tables.insert(name.clone(), stream(conn, name, config, examined, &definitions)?);
+        }
+        for definition in &definitions {
+            let tables: BTreeSet<&str> = definition.lookup_tables().collect();
+            for table in tables {
+                if !streams.lookups.contains_key(table) {
+                    streams.lookups.insert(table.to_owned(), lookup(conn, table)?);
+                }
+                streams.lookups.entry(table.to_owned()).and_modify(|lookup| lookup.readers.push(definition.clone()));
+            }
+        }
+        Ok(Self { definitions, ..streams })
     }
 
-    /// The stream of a table.
+    /// The table of this name.
     pub fn get(&self, table: &str) -> Option<&Stream> {
-        self.0.get(table)
+        self.tables.get(table)
     }
 
-    /// Every stream, by name.
+    /// Every table, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Stream> {
-        self.0.values()
+        self.tables.values()
+    }
+
+    /// Every stream.
+    pub fn definitions(&self) -> &[Arc<Definition>] {
+        &self.definitions
+    }
+
+    /// What streams look up in the table of this name.
+    pub fn lookup(&self, table: &str) -> Option<&Lookup> {
+        self.lookups.get(table)
+    }
+
+    /// The tables whose changes matter.
+    pub fn recorded(&self) -> impl Iterator<Item = &str> {
+        let others = self.lookups.keys().filter(|table| !self.tables.contains_key(*table));
+        self.tables.keys().chain(others).map(String::as_str)
+    }
+
+    /// The columns that a session records of a table.
+    pub fn recorded_columns(&self, table: &str) -> Option<Vec<String>> {
+        let of_lookup = || self.lookup(table).map(|lookup| lookup.recorded.clone());
+        self.get(table).map(|stream| stream.recorded.clone()).or_else(of_lookup)
+    }
+}
+
+fn stream(conn: &Connection, name: &str, config: &TableConfig, examined: Examined, definitions: &[Arc<Definition>]) -> Result<Stream, TableError> {
+    let listed = |column: &&table::Column| config.columns.as_ref().is_none_or(|listed| listed.contains(&column.name));
+    let columns: Vec<String> = examined.columns.iter().filter(listed).map(|column| column.name.clone()).collect();
+    let key: Vec<String> = examined.columns.iter().filter(|column| column.is_key).map(|column| column.name.clone()).collect();
+    let definitions: Vec<_> = definitions.iter().filter(|definition| definition.table == name).cloned().collect();
+    if definitions.is_empty() {
+        return Err(TableError::NoAccess { table: name.to_owned() });
+    }
+    let bad = |BadRule { setting, fault }| TableError::Rule { table: name.to_owned(), setting, fault };
+    let rules = Rules::compile(conn, name, &key, &write(config)).map_err(bad)?;
+    let sql = Sql::new(name, &columns, &key);
+    let recorded = examined.columns.into_iter().map(|column| column.name).collect();
+    Ok(Stream { name: name.to_owned(), columns, key, recorded, has_rowid: examined.has_rowid, definitions, policy: config.conflict, rules, sql })
+}
+
+/// Who may write, where the configuration does not say: the owner, everybody, nobody.
+fn write(config: &TableConfig) -> WriteConfig {
+    match (&config.write, &config.owner, config.open) {
+        (Some(write), ..) => write.clone(),
+        (None, Some(owner), _) => WriteConfig::All(format!("{} = auth.user_id()", quoted(owner))),
+        (None, None, true) => WriteConfig::All("1".to_owned()),
+        (None, None, false) => WriteConfig::Each(EachWrite::default()),
+    }
+}
+
+fn lookup(conn: &Connection, table: &str) -> rusqlite::Result<Lookup> {
+    let (columns, _) = table::columns(conn, table)?;
+    let recorded: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+    let key: Vec<String> = columns.into_iter().filter(|column| column.is_key).map(|column| column.name).collect();
+    Ok(Lookup { row: Sql::new(table, &recorded, &key).row, recorded, readers: Vec::new() })
+}
+
+impl Lookup {
+    /// The row with this key as it stands.
+    pub fn find(&self, conn: &Connection, key: &[Value]) -> rusqlite::Result<Option<Vec<Value>>> {
+        find(conn, &self.row, key, self.recorded.len())
     }
 }
 
 impl Stream {
-    /// What decides whether replicas that hold rows of this table must fetch them anew.
-    pub fn definition(&self) -> String {
-        let access = match &self.access {
-            Access::Owner { column } => format!("owner {}", quoted(column)),
-            Access::Open => "open".to_owned(),
-        };
-        format!("{access}; key {}; columns {}", quoted_list(&self.key), quoted_list(&self.columns))
-    }
-
-    /// The bucket in this table that the user may open.
-    pub fn bucket_of_user(&self, user: &User) -> String {
-        match self.access {
-            Access::Owner { .. } => format!("={}", user.subject),
-            Access::Open => OPEN_BUCKET.to_owned(),
-        }
-    }
-
-    /// The bucket of a row whose owner column has this value. An owner that is not a text is nobody.
-    pub fn bucket_of_owner(&self, owner: &Value) -> Option<String> {
-        match (&self.access, owner) {
-            (Access::Open, _) => Some(OPEN_BUCKET.to_owned()),
-            (Access::Owner { .. }, Value::Text(subject)) => Some(format!("={subject}")),
-            (Access::Owner { .. }, _) => None,
-        }
-    }
-
-    /// The bucket of the row with this key; the inner `None` is a row that nobody owns.
-    pub fn bucket_of_key(&self, conn: &Connection, key: &[Value]) -> rusqlite::Result<Option<Option<String>>> {
-        let mut statement = conn.prepare_cached(&self.sql.bucket)?;
-        statement.query_row(params_from_iter(key.iter().map(Bound)), |row| bucket(row, 0)).optional()
-    }
-
     /// How the user finds the row with this key.
-    pub fn standing(&self, conn: &Connection, user: &User, key: &[Value]) -> rusqlite::Result<Standing> {
-        Ok(match self.bucket_of_key(conn, key)? {
-            None => Standing::Missing,
-            Some(Some(bucket)) if bucket == self.bucket_of_user(user) => Standing::Own,
-            Some(_) => Standing::Foreign,
-        })
+    pub fn standing(&self, conn: &Connection, principal: &Principal, key: &[Value]) -> rusqlite::Result<Standing> {
+        if self.is_readable(conn, principal, key)? {
+            return Ok(Standing::Own);
+        }
+        let exists = conn.prepare_cached(&self.sql.exists)?.exists(params_from_iter(key.iter().map(Bound)))?;
+        Ok(if exists { Standing::Foreign } else { Standing::Missing })
     }
 
     /// The replicated columns of the row with this key, if it exists for the user.
-    pub fn readable_row(&self, conn: &Connection, user: &User, key: &[Value]) -> rusqlite::Result<Option<Vec<Value>>> {
-        let count = self.columns.len();
-        let read = |row: &rusqlite::Row<'_>| Ok((bucket(row, count)?, values(row, 0, count)?));
-        let found = conn.prepare_cached(&self.sql.row)?.query_row(params_from_iter(key.iter().map(Bound)), read).optional()?;
-        Ok(found.filter(|(bucket, _)| bucket.as_deref() == Some(self.bucket_of_user(user).as_str())).map(|(_, row)| row))
+    pub fn readable_row(&self, conn: &Connection, principal: &Principal, key: &[Value]) -> rusqlite::Result<Option<Vec<Value>>> {
+        if self.is_readable(conn, principal, key)? { self.row(conn, key) } else { Ok(None) }
     }
 
-    /// Calls `each` with the key and the bucket of every row.
-    pub fn each_key(&self, conn: &Connection, mut each: impl FnMut(Vec<Value>, Option<String>) -> rusqlite::Result<()>) -> rusqlite::Result<()> {
-        let mut statement = conn.prepare(&self.sql.keys)?;
+    fn is_readable(&self, conn: &Connection, principal: &Principal, key: &[Value]) -> rusqlite::Result<bool> {
+        for definition in &self.definitions {
+            for bucket in definition.buckets_of_row(conn, key)? {
+                if definition.may_open(conn, principal, &bucket)? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The replicated columns of the row with this key.
+    pub fn row(&self, conn: &Connection, key: &[Value]) -> rusqlite::Result<Option<Vec<Value>>> {
+        find(conn, &self.sql.row, key, self.columns.len())
+    }
+
+    /// Calls `each` with the key and the replicated columns of every row.
+    pub fn each_row<E: From<rusqlite::Error>>(&self, conn: &Connection, mut each: impl FnMut(Vec<Value>, Vec<Value>) -> Result<(), E>) -> Result<(), E> {
+        let key_at: Vec<usize> = self.key.iter().filter_map(|name| self.columns.iter().position(|column| column == name)).collect();
+        let mut statement = conn.prepare(&self.sql.rows)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            each(values(row, 0, self.key.len())?, bucket(row, self.key.len())?)?;
+            let row = values(row, 0, self.columns.len())?;
+            each(key_at.iter().map(|at| row[*at].clone()).collect(), row)?;
         }
         Ok(())
     }
 }
 
+fn find(conn: &Connection, sql: &str, key: &[Value], count: usize) -> rusqlite::Result<Option<Vec<Value>>> {
+    conn.prepare_cached(sql)?.query_row(params_from_iter(key.iter().map(Bound)), |row| values(row, 0, count)).optional()
+}
+
 impl Sql {
-    fn new(name: &str, columns: &[String], key: &[String], access: &Access) -> Self {
+    fn new(name: &str, columns: &[String], key: &[String]) -> Self {
         let table = quoted(name);
         let columns = quoted_list(columns);
-        let keys = quoted_list(key);
         let key_condition = key.iter().map(|column| format!("{} = ?", quoted(column))).collect::<Vec<_>>().join(" AND ");
-        let (bucket, of_bucket) = match access {
-            Access::Owner { column } => {
-                let owner = quoted(column);
-                (format!("CASE typeof({owner}) WHEN 'text' THEN '=' || {owner} END"), format!("{owner} = substr(?1, 2) COLLATE BINARY"))
-            }
-            Access::Open => (format!("'{OPEN_BUCKET}'"), "?1 IS NOT NULL".to_owned()),
-        };
         Self {
-            bucket: format!("SELECT {bucket} FROM {table} WHERE {key_condition}"),
-            row: format!("SELECT {columns}, {bucket} FROM {table} WHERE {key_condition}"),
-            bucket_rows: format!("SELECT {columns} FROM {table} WHERE {of_bucket}"),
-            keys: format!("SELECT {keys}, {bucket} FROM {table}"),
-            buckets: format!("SELECT {bucket} AS bucket FROM {table}"),
+            exists: format!("SELECT 1 FROM {table} WHERE {key_condition}"),
+            row: format!("SELECT {columns} FROM {table} WHERE {key_condition}"),
+            rows: format!("SELECT {columns} FROM {table}"),
             key_condition,
         }
     }
-}
-
-/// A bucket that a statement of [`Sql`] computed.
-pub fn bucket(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
-    Ok(match row.get_ref(column)? {
-        ValueRef::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
-        _ => None,
-    })
 }

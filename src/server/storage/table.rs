@@ -16,7 +16,7 @@ pub type Tables = BTreeMap<String, TableConfig>;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableConfig {
-    /// The column that holds the subject of the user who alone may read the row, and write it if there is no `write`.
+    /// The column that holds the subject of the user who alone may read the row (unless another stream says so), and write it if there is no `write`.
     pub owner: Option<String>,
     /// Every user may read every row, and write it if there is no `write`.
     #[serde(default)]
@@ -47,7 +47,7 @@ pub enum Keys {
 #[allow(missing_docs)]
 pub enum TableError {
     #[error(
-        "[tables.{table}] has neither `owner` nor `open`. Write owner = \"<column>\" to give each row to one user, or open = true to share all rows; `write` may then say who writes them"
+        "[tables.{table}]: no stream reads it, so that nobody would see a row. Write owner = \"<column>\" to give each row to one user, or open = true to share all rows, or add a stream in [streams]; `write` may then say who writes them"
     )]
     NoAccess { table: String },
     #[error("[tables.{table}] has both `owner` and `open`. Keep one")]
@@ -76,6 +76,8 @@ pub enum TableError {
     KeyLeftOut { table: String, column: String },
     #[error("[tables.{table}]: the owner column {column} is declared {declared}. Declare it TEXT, as subjects are texts")]
     OwnerNotText { table: String, column: String, declared: String },
+    #[error("[tables.{table}]: the owner column {column} compares by {collation}. Declare it COLLATE BINARY, as subjects that differ are other users")]
+    OwnerCollation { table: String, column: String, collation: String },
     #[error(
         "[tables.{table}] {setting}, {fault}\nA rule is one expression of SQLite over the columns of the row. It may use auth.user_id(), \
          auth.claim('name'), and IN (SELECT …) or EXISTS (SELECT …) over other tables"
@@ -111,10 +113,8 @@ pub struct Column {
 pub fn examine(conn: &Connection, table: &str, config: &TableConfig) -> Result<Examined, TableError> {
     let name = || table.to_owned();
     let sqlite = |source| TableError::Sqlite { table: name(), source };
-    match (&config.owner, config.open) {
-        (None, false) => return Err(TableError::NoAccess { table: name() }),
-        (Some(_), true) => return Err(TableError::TwoAccesses { table: name() }),
-        _ => {}
+    if config.owner.is_some() && config.open {
+        return Err(TableError::TwoAccesses { table: name() });
     }
     let lower = table.to_ascii_lowercase();
     if lower.starts_with("seaworthy_") || lower.starts_with("sqlite_") {
@@ -132,10 +132,12 @@ pub fn examine(conn: &Connection, table: &str, config: &TableConfig) -> Result<E
     }
     let is_rowid_alias = check_key(conn, table, config, &columns, without_rowid)?;
     check_listed(table, config, &columns, &generated)?;
+    check_owner(conn, table, config)?;
     Ok(Examined { columns, has_rowid: !without_rowid && !is_rowid_alias })
 }
 
-fn columns(conn: &Connection, table: &str) -> rusqlite::Result<(Vec<Column>, Vec<String>)> {
+/// Ordinary columns, which are the ones that a session records, and the names of generated ones.
+pub fn columns(conn: &Connection, table: &str) -> rusqlite::Result<(Vec<Column>, Vec<String>)> {
     const COLUMNS: &str = "SELECT name, type, \"notnull\", pk > 0, hidden FROM pragma_table_xinfo(?1) ORDER BY cid";
     let mut ordinary = Vec::new();
     let mut generated = Vec::new();
@@ -194,6 +196,16 @@ fn check_listed(table: &str, config: &TableConfig, columns: &[Column], generated
     }
     match columns.iter().find(|column| Some(&column.name) == config.owner.as_ref() && !is_text(&column.declared)) {
         Some(owner) => Err(TableError::OwnerNotText { table, column: owner.name.clone(), declared: owner.declared.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Two users are never one, whatever the column takes for equal.
+fn check_owner(conn: &Connection, table: &str, config: &TableConfig) -> Result<(), TableError> {
+    let Some(owner) = &config.owner else { return Ok(()) };
+    let (_, collation, ..) = conn.column_metadata(Some("main"), table, owner.as_str()).map_err(|source| TableError::Sqlite { table: table.to_owned(), source })?;
+    match collation.map(|collation| collation.to_string_lossy().to_ascii_uppercase()).filter(|collation| collation != "BINARY") {
+        Some(collation) => Err(TableError::OwnerCollation { table: table.to_owned(), column: owner.clone(), collation }),
         None => Ok(()),
     }
 }

@@ -2,11 +2,13 @@
 //! wait for the disk; none is answered before it is over.
 
 use super::{
+    bulletin::{Bulletin, Waiter},
     core::{Group, SqliteCore},
     error::{OpenError, StorageError},
 };
 use seaworthy_protocol::Position;
 use std::{
+    sync::Arc,
     thread,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -70,6 +72,7 @@ impl<T: Send, F: Fn(&Group<'_>, i64) -> Result<T, StorageError> + Send> Work for
 pub struct Writer {
     jobs: mpsc::Sender<Job>,
     head: watch::Receiver<Position>,
+    bulletin: Arc<Bulletin>,
 }
 
 impl Writer {
@@ -78,9 +81,11 @@ impl Writer {
         let start = core.head().map_err(|_| rusqlite::Error::InvalidQuery)?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (publish, head) = watch::channel(start);
-        let run = move || Thread { core, queue, publish }.run();
+        let bulletin = Arc::new(Bulletin::new(start));
+        let known = bulletin.clone();
+        let run = move || Thread { core, queue, publish, bulletin: known }.run();
         thread::Builder::new().name("storage-writer".to_owned()).spawn(run).map_err(OpenError::Thread)?;
-        Ok(Self { jobs, head })
+        Ok(Self { jobs, head, bulletin })
     }
 
     /// Runs something in a database transaction, and answers once that is on disk. `run` may run again after
@@ -99,6 +104,11 @@ impl Writer {
         self.head.clone()
     }
 
+    /// See [`super::Storage::waiter`].
+    pub fn waiter(&self) -> Waiter {
+        self.bulletin.waiter()
+    }
+
     /// Ends the thread once it has done what was asked before.
     pub async fn close(&self) {
         let (reply, closed) = oneshot::channel();
@@ -113,6 +123,7 @@ struct Thread {
     core: SqliteCore,
     queue: mpsc::Receiver<Job>,
     publish: watch::Sender<Position>,
+    bulletin: Arc<Bulletin>,
 }
 
 impl Thread {
@@ -162,7 +173,8 @@ impl Thread {
         let now_ms = now_ms();
         let transaction = self.core.group()?;
         group.iter_mut().try_for_each(|work| work.execute(&transaction, now_ms))?;
-        let head = transaction.commit()?;
+        let (head, touched) = transaction.commit()?;
+        self.bulletin.publish(head, &touched);
         self.publish.send_if_modified(|known| std::mem::replace(known, head) != head);
         Ok(())
     }

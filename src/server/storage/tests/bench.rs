@@ -1,12 +1,12 @@
 //! A server's core and clients that capture their writes with SQLite's session extension.
 
-use crate::storage::{Fresh, Location, Migration, OpenError, SqliteCore, TableConfig, Tables};
+use crate::storage::{Fresh, Location, Migration, OpenError, Read, Served, SqliteCore, StreamConfig, StreamConfigs, TableConfig, Tables};
 use rusqlite::{Connection, session::Session};
 use seaworthy_engine::{
     client::User,
-    session::{Principal, Pulled},
+    session::{Principal, Pulled, Standing},
 };
-use seaworthy_protocol::{Changes, Cursor, Epoch, Incarnation, Outcome, Push, ReplicaId, Sequence, Transaction, TransactionId, Value};
+use seaworthy_protocol::{BucketId, Changes, Cursor, Epoch, Incarnation, Outcome, Push, ReplicaId, Sequence, Transaction, TransactionId, Value};
 use std::{collections::BTreeMap, sync::Arc};
 
 pub const SCHEMA: &str = "
@@ -40,6 +40,23 @@ pub fn tables() -> Tables {
     BTreeMap::from([("lists".to_owned(), owned()), ("todos".to_owned(), owned()), ("tags".to_owned(), open())])
 }
 
+static NO_STREAMS: StreamConfigs = BTreeMap::new();
+
+/// Tables without streams of their own.
+pub fn served(tables: &Tables) -> Served<'_> {
+    Served { tables, streams: &NO_STREAMS }
+}
+
+/// A stream that one has to ask for.
+pub fn asked(query: &str) -> StreamConfig {
+    StreamConfig { query: query.to_owned(), auto: false, public: false, priority: 1 }
+}
+
+/// A stream that is there without asking.
+pub fn auto(query: &str) -> StreamConfig {
+    StreamConfig { auto: true, ..asked(query) }
+}
+
 pub fn migration(number: u32, sql: &str) -> Migration {
     Migration { number, name: format!("{number:04}_test.sql"), sql: sql.to_owned() }
 }
@@ -59,7 +76,11 @@ impl Bench {
     }
 
     pub fn with(schema: &str, tables: &Tables) -> Result<Self, OpenError> {
-        SqliteCore::open(&Location::Memory, tables, &[migration(1, schema)], fresh(1), 0).map(|core| Self { core })
+        Self::serving(schema, served(tables))
+    }
+
+    pub fn serving(schema: &str, served: Served<'_>) -> Result<Self, OpenError> {
+        SqliteCore::open(&Location::Memory, served, &[migration(1, schema)], fresh(1), 0).map(|core| Self { core })
     }
 
     /// Runs a statement that no client sent.
@@ -72,9 +93,21 @@ impl Bench {
         rows(self.core.connection(), sql)
     }
 
-    /// What a replica with this cursor gets.
+    /// What a replica with this cursor gets that holds all that it is to hold.
     pub fn pull(&self, subject: &str, cursor: Option<Cursor>) -> Pulled {
-        self.core.pull(&principal(subject), cursor, &[]).unwrap()
+        let standing = Standing { cursor, buckets: self.buckets(subject), subscriptions: Vec::new() };
+        self.read(&principal(subject), &standing).pulled
+    }
+
+    /// The buckets of the automatic streams.
+    pub fn buckets(&self, subject: &str) -> Vec<BucketId> {
+        let streams = self.read(&principal(subject), &Standing::default()).pulled.checkpoint.streams.unwrap();
+        streams.into_iter().flat_map(|state| state.buckets).collect()
+    }
+
+    /// What a replica with this standing gets.
+    pub fn read(&self, principal: &Principal, standing: &Standing) -> Read {
+        self.core.pull(principal, standing, &[]).unwrap()
     }
 }
 

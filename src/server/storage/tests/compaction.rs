@@ -2,7 +2,7 @@
 
 use super::{
     Bench, Client,
-    bench::{SCHEMA, code, fresh, migration, open, tables},
+    bench::{SCHEMA, code, fresh, migration, open, served, tables},
 };
 use crate::storage::{Location, SqliteCore, TableConfig};
 use seaworthy_protocol::{Cursor, Incarnation, Policy, Position, Sequence, Value};
@@ -60,7 +60,7 @@ fn history_below_the_floor_is_gone_and_positions_go_on() {
 fn the_floor_never_falls_and_outlives_the_process() {
     let folder = tempfile::tempdir().unwrap();
     let location = Location::File(folder.path().join("server.db"));
-    let start = |run| SqliteCore::open(&location, &tables(), &[migration(1, SCHEMA)], fresh(run), 0).unwrap();
+    let start = |run| SqliteCore::open(&location, served(&tables()), &[migration(1, SCHEMA)], fresh(run), 0).unwrap();
     let mut server = Bench { core: start(1) };
     let mut alice = Client::new("alice", 1);
     for n in 0..4 {

@@ -4,11 +4,11 @@
 use super::{
     Bench, Client,
     bench::{code, rows},
+    mirror::Mirror,
+    principal,
 };
 use proptest::prelude::*;
-use seaworthy_engine::session::Pulled;
-use seaworthy_protocol::{Cursor, Outcome, Transaction, Value};
-use std::collections::BTreeMap;
+use seaworthy_protocol::{Outcome, Transaction};
 
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
 
@@ -54,32 +54,6 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What a replica holds that has only ever applied what it pulled.
-#[derive(Default)]
-struct Mirror {
-    cursor: Option<Cursor>,
-    rows: BTreeMap<(String, String), Vec<Value>>,
-}
-
-impl Mirror {
-    fn apply(&mut self, pulled: Pulled) {
-        if pulled.checkpoint.reset {
-            self.rows.clear();
-        }
-        for frame in pulled.rows {
-            let key_at: Vec<usize> = frame.key.iter().map(|name| frame.columns.iter().position(|column| column == name).unwrap()).collect();
-            for key in frame.gone {
-                self.rows.remove(&(frame.table.clone(), format!("{key:?}")));
-            }
-            for row in frame.rows {
-                let key: Vec<Value> = key_at.iter().map(|at| row[*at].clone()).collect();
-                self.rows.insert((frame.table.clone(), format!("{key:?}")), row);
-            }
-        }
-        self.cursor = Some(pulled.checkpoint.cursor);
-    }
-}
-
 struct World {
     server: Bench,
     clients: Vec<(Client, Vec<Transaction>, Vec<Outcome>)>,
@@ -107,8 +81,7 @@ impl World {
             }
             Step::Push { client, lost } => self.push(client, lost),
             Step::Pull { user } => {
-                let pulled = self.server.pull(USERS[user], self.mirrors[user].cursor);
-                self.mirrors[user].apply(pulled);
+                self.mirrors[user].catch_up(&self.server, &principal(USERS[user]));
             }
         }
     }
@@ -133,11 +106,11 @@ impl World {
         for (user, subject) in USERS.into_iter().enumerate() {
             self.step(Step::Pull { user });
             let mut whole = Mirror::default();
-            whole.apply(self.server.pull(subject, None));
-            assert_eq!(self.mirrors[user].rows, whole.rows, "{subject} holds something else than the server");
+            whole.catch_up(&self.server, &principal(subject));
+            assert_eq!(self.mirrors[user].rows(), whole.rows(), "{subject} holds something else than the server");
             let owned =
                 "SELECT (SELECT count(*) FROM lists WHERE owner_id = 'U') + (SELECT count(*) FROM todos WHERE owner_id = 'U') + (SELECT count(*) FROM tags)";
-            assert_eq!(self.server.rows(&owned.replace('U', subject)), [whole.rows.len().to_string()]);
+            assert_eq!(self.server.rows(&owned.replace('U', subject)), [whole.rows().len().to_string()]);
         }
         let accepted = self.clients.iter().flat_map(|(_, _, outcomes)| outcomes).filter(|outcome| ["applied", "merged"].contains(&code(outcome))).count();
         assert_eq!(self.server.rows("SELECT count(*) FROM seaworthy_log WHERE replica IS NOT NULL"), [accepted.to_string()]);

@@ -2,6 +2,7 @@
 
 use super::{Bench, Client, bench::code, principal, user};
 use crate::storage::StorageError;
+use seaworthy_engine::session::Standing;
 use seaworthy_protocol::{Outcome, Push, ReplicaId, Sequence, TransactionId};
 
 const INSERT: &str = "INSERT INTO lists VALUES ('l1', 'Home', 'alice', NULL)";
@@ -105,7 +106,7 @@ fn a_server_knows_of_each_users_transactions_those_that_are_in_its_log_and_of_no
     alice.push(&mut server, &[first, refused]);
     renamed.push(&mut server, &[copied]);
     bob.push(&mut server, &[his]);
-    let known = |user, asked: &[TransactionId]| server.core.pull(&principal(user), None, asked).unwrap().checkpoint.known;
+    let known = |user, asked: &[TransactionId]| server.core.pull(&principal(user), &Standing::default(), asked).unwrap().pulled.checkpoint.known;
     assert_eq!(known("alice", &ids), Some(ids[..2].to_vec()));
     assert_eq!(known("bob", &ids), Some(ids[3..].to_vec()));
     assert_eq!(known("carol", &ids), Some(Vec::new()));

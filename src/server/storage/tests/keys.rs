@@ -23,7 +23,7 @@ fn arrives(sql: &str) {
     assert_eq!(code(&alice.sync(&mut server, sql)), "applied", "{sql}");
     assert_eq!(server.rows(ALL), rows(&alice.conn, ALL), "{sql}");
     // What is tracked is what there is, so that others get the same.
-    let tracked = "SELECT tbl, count(*) FROM seaworthy_rows WHERE NOT gone GROUP BY tbl ORDER BY tbl";
+    let tracked = "SELECT name, count(*) FROM seaworthy_rows JOIN seaworthy_streams ON stream = number WHERE NOT gone GROUP BY name ORDER BY name";
     let there = "SELECT * FROM (SELECT 'lists', count(*) AS n FROM lists UNION ALL SELECT 'todos', count(*) FROM todos) WHERE n > 0";
     assert_eq!(server.rows(tracked), server.rows(there), "{sql}");
     assert!(!server.pull("alice", Some(cursor)).rows.is_empty(), "{sql}");

@@ -1,6 +1,6 @@
 //! Migrations: once each, in order, whole or not at all.
 
-use super::bench::{fresh, migration, tables};
+use super::bench::{fresh, migration, served, tables};
 use crate::storage::{Location, Migration, MigrationError, OpenError, SqliteCore, load_migrations, tests::bench::SCHEMA};
 use std::path::Path;
 
@@ -17,7 +17,7 @@ impl Database {
     fn open(&mut self, migrations: &[Migration]) -> Result<SqliteCore, String> {
         self.run += 1;
         let location = Location::File(self.folder.path().join("test.db"));
-        match SqliteCore::open(&location, &tables(), migrations, fresh(self.run), 0) {
+        match SqliteCore::open(&location, served(&tables()), migrations, fresh(self.run), 0) {
             Ok(core) => Ok(core),
             Err(OpenError::Migration(error)) => Err(error.to_string()),
             Err(error) => panic!("{error}"),

@@ -3,12 +3,15 @@
 mod bench;
 mod compaction;
 mod convergence;
+mod costs;
 mod deliveries;
 mod exactly_once;
 mod hearings;
 mod keys;
+mod memberships;
 mod merging;
 mod migrations;
+mod mirror;
 mod policies;
 mod policy_model;
 mod pulling;

@@ -73,11 +73,11 @@ fn a_cursor_of_another_history_starts_again_with_everything() {
 
 #[test]
 fn rows_come_in_frames_of_bounded_size() {
-    let server = Bench::with("CREATE TABLE blobs (id INTEGER NOT NULL PRIMARY KEY DESC, data BLOB)", &[("blobs".to_owned(), open())].into()).unwrap();
-    server.sql(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50) INSERT INTO blobs SELECT i, zeroblob(40000) FROM n;
-         INSERT INTO blobs VALUES (51, zeroblob(2000000))",
-    );
+    let schema = "
+        CREATE TABLE blobs (id INTEGER NOT NULL PRIMARY KEY DESC, data BLOB);
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50) INSERT INTO blobs SELECT i, zeroblob(40000) FROM n;
+        INSERT INTO blobs VALUES (51, zeroblob(2000000));";
+    let server = Bench::with(schema, &[("blobs".to_owned(), open())].into()).unwrap();
     let frames = server.pull("alice", None).rows;
     assert_eq!(frames.iter().map(|frame| frame.rows.len()).sum::<usize>(), 51);
     for frame in &frames {

@@ -2,11 +2,11 @@
 
 use super::{
     Bench, Client,
-    bench::{SCHEMA, fresh, migration, open, tables},
+    bench::{SCHEMA, fresh, migration, open, principal, served, tables},
     user,
 };
 use crate::storage::{Location, Migration, OpenError, SqliteCore, Tables};
-use seaworthy_engine::session::Pulled;
+use seaworthy_engine::session::{Pulled, Standing};
 use seaworthy_protocol::{Cursor, Position, Push, ReplicaId};
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ impl Database {
 
     fn open(&mut self, tables: &Tables, migrations: &[Migration]) -> Bench {
         self.run += 1;
-        let core = SqliteCore::open(&Location::File(self.path.clone()), tables, migrations, fresh(self.run), 0).unwrap();
+        let core = SqliteCore::open(&Location::File(self.path.clone()), served(tables), migrations, fresh(self.run), 0).unwrap();
         Bench { core }
     }
 
@@ -94,7 +94,7 @@ fn a_crash_between_a_migration_and_its_tracking_is_made_good() {
     let change = migration(2, "UPDATE lists SET name = 'M'");
     let mut broken = tables();
     broken.insert("missing".to_owned(), open());
-    let failed = SqliteCore::open(&Location::File(database.path.clone()), &broken, &[migration(1, SCHEMA), change.clone()], fresh(50), 0);
+    let failed = SqliteCore::open(&Location::File(database.path.clone()), served(&broken), &[migration(1, SCHEMA), change.clone()], fresh(50), 0);
     assert!(matches!(failed, Err(OpenError::Table(_))));
     let server = database.open(&tables(), &[migration(1, SCHEMA), change]);
     assert_eq!(counts(&server.pull("alice", Some(cursor))), (2, 0, false));
@@ -107,29 +107,42 @@ fn rows_written_from_outside_are_found_at_the_next_start() {
     outside.execute_batch("INSERT INTO lists VALUES ('c', 'C', 'alice', NULL); UPDATE lists SET owner_id = 'bob' WHERE id = 'b'").unwrap();
     drop(outside);
     let server = database.open(&tables(), &[migration(1, SCHEMA)]);
-    assert_eq!(counts(&server.pull("alice", Some(cursor))), (2, 1, false));
+    assert_eq!(counts(&server.pull("alice", Some(cursor))), (1, 1, false));
     assert_eq!(counts(&server.pull("bob", Some(cursor))), (1, 0, false));
 }
 
 #[test]
-fn another_definition_of_a_table_starts_every_replica_again() {
+fn a_table_that_is_declared_otherwise_leaves_and_joins_anew_and_the_others_stay() {
     let mut narrow = super::bench::owned();
     narrow.columns = Some(["id", "name", "owner_id"].map(str::to_owned).to_vec());
-    let mut without_tags = tables();
-    without_tags.remove("tags");
+    let mut without_lists = tables();
+    without_lists.remove("lists");
     let with = |table: &str, config| {
         let mut changed = tables();
         changed.insert(table.to_owned(), config);
         changed
     };
-    for changed in [with("lists", open()), with("lists", narrow), without_tags] {
-        let (mut database, cursor) = Database::with_rows();
-        let server = database.open(&changed, &[migration(1, SCHEMA)]);
-        assert_eq!(counts(&server.pull("alice", Some(cursor))), (2, 0, true));
-        let cursor = server.pull("alice", None).checkpoint.cursor;
+    for (changed, rows) in [(with("lists", open()), 2), (with("lists", narrow), 2), (without_lists, 0)] {
+        let mut database = Database::new();
+        let mut server = database.open(&tables(), &[migration(1, SCHEMA)]);
+        Client::new("alice", 1).sync(&mut server, "INSERT INTO lists VALUES ('a', 'A', 'alice', NULL), ('b', 'B', 'alice', NULL)");
+        Client::new("alice", 2).sync(&mut server, "INSERT INTO tags VALUES ('t', 1, 'x')");
+        let cursor = Some(server.pull("alice", None).checkpoint.cursor);
+        let held = server.buckets("alice");
         drop(server);
-        let server = database.open(&changed, &[migration(1, SCHEMA)]);
-        assert_eq!(counts(&server.pull("alice", Some(cursor))), (0, 0, false));
+        for _ in 0..2 {
+            let server = database.open(&changed, &[migration(1, SCHEMA)]);
+            let standing = Standing { cursor, buckets: held.clone(), subscriptions: Vec::new() };
+            let pulled = server.read(&principal("alice"), &standing).pulled;
+            assert_eq!(counts(&pulled), (rows, 0, false));
+            let joined: Vec<_> = pulled.checkpoint.buckets.iter().filter(|update| update.joined).map(|update| update.rows).collect();
+            assert_eq!(joined, if rows > 0 { vec![2] } else { vec![] });
+            let wanted = server.buckets("alice");
+            // The bucket of the former declaration is named no more: what it held goes, unless another holds it.
+            assert_eq!(held.iter().filter(|bucket| wanted.contains(bucket)).count(), held.len() - 1);
+            assert_eq!(server.rows("SELECT count(*) FROM seaworthy_rows WHERE stream NOT IN (SELECT number FROM seaworthy_streams WHERE NOT retired)"), ["0"]);
+            assert!(wanted.iter().all(|bucket| held.contains(bucket) || !held.iter().any(|old| old.0.split('.').next() == bucket.0.split('.').next())));
+        }
     }
 }
 
@@ -138,7 +151,7 @@ fn a_database_of_a_newer_server_is_refused() {
     let (database, _) = Database::with_rows();
     let conn = rusqlite::Connection::open(&database.path).unwrap();
     conn.execute("UPDATE seaworthy_meta SET value = 99 WHERE name = 'format'", []).unwrap();
-    let opened = SqliteCore::open(&Location::File(database.path.clone()), &tables(), &[migration(1, SCHEMA)], fresh(9), 0);
+    let opened = SqliteCore::open(&Location::File(database.path.clone()), served(&tables()), &[migration(1, SCHEMA)], fresh(9), 0);
     assert!(matches!(opened, Err(OpenError::NewerFormat { found: 99, .. })));
 }
 
@@ -156,7 +169,7 @@ fn what_was_answered_survives_the_loss_of_the_process() {
         std::fs::copy(name(database.path.parent().unwrap()), name(copy.path())).unwrap();
     }
     let location = Location::File(copy.path().join("test.db"));
-    let mut after = Bench { core: SqliteCore::open(&location, &tables(), &[migration(1, SCHEMA)], fresh(2), 0).unwrap() };
+    let mut after = Bench { core: SqliteCore::open(&location, served(&tables()), &[migration(1, SCHEMA)], fresh(2), 0).unwrap() };
     assert_eq!(alice.push(&mut after, &[transaction]), answer);
     assert_eq!(after.rows("SELECT name FROM lists"), ["A"]);
     assert_eq!(after.core.admit(&user("alice"), alice.replica, 0).unwrap().last_sequence.0, 1);

@@ -19,7 +19,7 @@ fn a_table_that_cannot_be_synchronised_is_refused_with_what_to_change() {
     let listed = |columns: &[&str]| TableConfig { columns: Some(columns.iter().map(|c| (*c).to_owned()).collect()), ..open() };
     let both = TableConfig { open: true, ..owned() };
     for (schema, table, config, expected) in [
-        ("CREATE TABLE t (id TEXT NOT NULL PRIMARY KEY)", "t", TableConfig::default(), "neither `owner` nor `open`"),
+        ("CREATE TABLE t (id TEXT NOT NULL PRIMARY KEY)", "t", TableConfig::default(), "no stream reads it"),
         ("CREATE TABLE t (id TEXT NOT NULL PRIMARY KEY, owner_id TEXT)", "t", both, "Keep one"),
         ("CREATE TABLE t (id TEXT NOT NULL PRIMARY KEY)", "T", open(), "no table of this name"),
         ("CREATE TABLE t (id TEXT NOT NULL PRIMARY KEY)", "seaworthy_log", open(), "Rename"),
@@ -33,6 +33,7 @@ fn a_table_that_cannot_be_synchronised_is_refused_with_what_to_change() {
         ("CREATE TABLE t (id INTEGER PRIMARY KEY)", "t", open(), "keys = \"application\""),
         ("CREATE TABLE t (id TEXT NOT NULL PRIMARY KEY)", "t", owned(), "no column owner_id"),
         ("CREATE TABLE t (id TEXT NOT NULL PRIMARY KEY, owner_id INTEGER)", "t", owned(), "Declare it TEXT"),
+        ("CREATE TABLE t (id TEXT NOT NULL PRIMARY KEY, owner_id TEXT COLLATE NOCASE)", "t", owned(), "COLLATE BINARY"),
         ("CREATE TABLE t (id TEXT NOT NULL PRIMARY KEY, owner_id TEXT AS ('x'))", "t", owned(), "generated"),
         ("CREATE TABLE t (id TEXT NOT NULL PRIMARY KEY, v)", "t", listed(&["v"]), "Add it"),
         ("CREATE TABLE t (id TEXT NOT NULL PRIMARY KEY, v)", "t", listed(&["id", "V"]), "no column V"),

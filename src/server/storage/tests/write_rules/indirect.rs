@@ -71,8 +71,7 @@ fn rows_that_a_cascade_lets_go_are_not_judged_on_either_side() {
     for rule in [in_her_list, "false"] {
         let delete = "DELETE FROM lists WHERE id = 'a'";
         let tables = [("lists".to_owned(), owned()), ("todos".to_owned(), ruled(rule))].into();
-        let mut server = Bench::with(schema, &tables).unwrap();
-        server.sql(rows);
+        let mut server = Bench::with(&format!("{schema}{rows}"), &tables).unwrap();
         let mut alice = Client::with(schema, "alice", 1).given(rows);
         let mut forged = alice.write(delete);
         let todos = forged.changes.tables.iter_mut().find(|table| table.name == "todos").unwrap();
