@@ -4,6 +4,7 @@
 //! `SEAWORTHY_AUTH__SECRET` sets `secret` of `[auth]`. Whatever is wrong is named with its place.
 
 mod auth;
+mod command;
 mod endpoint;
 mod error;
 mod flags;
@@ -12,6 +13,7 @@ mod limits;
 mod tests;
 
 pub use auth::{Audience, AuthConfig, JwksConfig, JwksPlace, KeyConfig, Secret};
+pub use command::{Command, ExplainFlags};
 pub use endpoint::{EndpointConfig, HandlerConfig, SigningKey, WebhookConfig};
 pub use error::ConfigError;
 pub use flags::Flags;
@@ -76,8 +78,21 @@ const TEXT_KEYS: &[&str] = &["auth.issuer", "auth.audience", "auth.secret"];
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
 /// The parts of the file that variables may override.
-const SECTIONS: &[&str] =
-    &["listen", "database", "migrations", "www", "allowed_origins", "log", "restore_window_hours", "auth", "tables", "streams", "handlers", "webhooks", "limits"];
+const SECTIONS: &[&str] = &[
+    "listen",
+    "database",
+    "migrations",
+    "www",
+    "allowed_origins",
+    "log",
+    "restore_window_hours",
+    "auth",
+    "tables",
+    "streams",
+    "handlers",
+    "webhooks",
+    "limits",
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

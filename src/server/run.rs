@@ -76,7 +76,8 @@ impl Server {
         let tokens = Tokens::new(&config.auth)?;
         tokens.start().await?;
         let migrations = load_migrations(&config.migrations)?;
-        let storage = EmbeddedStorage::open(&config.database, Served { tables: &config.tables, streams: &config.streams }, &migrations, config.restore_window_ms())?;
+        let storage =
+            EmbeddedStorage::open(&config.database, Served { tables: &config.tables, streams: &config.streams }, &migrations, config.restore_window_ms())?;
         let (stop, stopped) = watch::channel(false);
         let webhooks = webhooks(config, &storage).await?;
         let app = App {
@@ -148,7 +149,8 @@ impl Server {
     }
 }
 
-fn with_configured(mut handlers: Handlers, config: &Config) -> Result<Handlers, RunError> {
+/// Puts the handlers of the configuration beside those of the program.
+pub(crate) fn with_configured(mut handlers: Handlers, config: &Config) -> Result<Handlers, RunError> {
     if let Some(table) = handlers.tables().find(|table| !config.tables.contains_key(*table)) {
         return Err(RunError::HandlerTable { table: table.to_owned() });
     }
