@@ -4,6 +4,7 @@
 //! `SEAWORTHY_AUTH__SECRET` sets `secret` of `[auth]`. Whatever is wrong is named with its place.
 
 mod auth;
+mod command;
 mod endpoint;
 mod error;
 mod flags;
@@ -12,6 +13,7 @@ mod limits;
 mod tests;
 
 pub use auth::{Audience, AuthConfig, JwksConfig, JwksPlace, KeyConfig, Secret};
+pub use command::{Command, ExplainFlags};
 pub use endpoint::{EndpointConfig, HandlerConfig, SigningKey, WebhookConfig};
 pub use error::ConfigError;
 pub use flags::Flags;

@@ -14,6 +14,7 @@ pub mod endpoint;
 mod fetch;
 pub mod handler;
 pub mod http;
+pub mod inspect;
 mod live;
 mod run;
 pub mod storage;

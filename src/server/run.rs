@@ -149,7 +149,8 @@ impl Server {
     }
 }
 
-fn with_configured(mut handlers: Handlers, config: &Config) -> Result<Handlers, RunError> {
+/// Puts the handlers of the configuration beside those of the program.
+pub(crate) fn with_configured(mut handlers: Handlers, config: &Config) -> Result<Handlers, RunError> {
     if let Some(table) = handlers.tables().find(|table| !config.tables.contains_key(*table)) {
         return Err(RunError::HandlerTable { table: table.to_owned() });
     }

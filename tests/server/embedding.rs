@@ -58,7 +58,7 @@ struct Embedded {
 }
 
 fn config(setup: &Setup) -> Config {
-    let flags = Flags { config: setup.write(), listen: None, database: None, migrations: None, www: None, dev: false };
+    let flags = Flags { config: setup.write(), listen: None, database: None, migrations: None, www: None, dev: false, command: None };
     Config::load(&flags).unwrap()
 }
 

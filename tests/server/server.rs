@@ -4,8 +4,10 @@
 
 mod backend;
 mod by_hand;
+mod checking;
 mod embedding;
 mod example;
+mod explaining;
 mod fetching;
 mod handlers;
 mod hostile;

@@ -4,14 +4,14 @@ use crate::running::{Running, SECRET, Setup, binary};
 use std::{net::TcpListener, process::Command};
 
 /// Runs a command that must fail, and gives what it says.
-fn failure(command: &mut Command) -> String {
+pub fn failure(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(!output.status.success(), "it started");
     String::from_utf8(output.stderr).unwrap()
 }
 
 #[track_caller]
-fn says(message: &str, words: &[&str]) {
+pub fn says(message: &str, words: &[&str]) {
     for word in words {
         assert!(message.contains(word), "{word:?} is missing in: {message}");
     }

@@ -1,7 +1,7 @@
 //! The configuration, from its sources to its values. What a whole process makes of it is tested from outside.
 
 use super::{Config, ConfigError, Flags, LogFormat};
-use crate::storage::{EachWrite, WriteConfig};
+use crate::storage::{EachWrite, StreamConfig, WriteConfig};
 use clap::Parser;
 use seaworthy_protocol::Policy;
 use std::path::Path;
@@ -79,6 +79,26 @@ fn a_table_may_have_one_rule_or_one_for_each_kind_of_change() {
     assert_eq!(with("write = { insert = \"true\" }").unwrap(), Some(WriteConfig::Each(insert)));
     assert!(matches!(with("write = [\"true\"]"), Err(ConfigError::Source { .. })));
     assert!(matches!(with("write = { select = \"true\" }"), Err(ConfigError::Source { .. })));
+}
+
+#[test]
+fn a_stream_has_a_query_and_defaults() {
+    let with = |lines: &str| {
+        load(&format!("[auth]\n{SECRET}\n[tables.t]\nopen = true\n[streams.s]\n{lines}"), &[]).map(|mut config| config.streams.remove("s").unwrap())
+    };
+    let query = "SELECT * FROM t".to_owned();
+    assert_eq!(with("query = \"SELECT * FROM t\"").unwrap(), StreamConfig { query: query.clone(), auto: false, public: false, priority: 1 });
+    let all = with("query = \"SELECT * FROM t\"\nauto = true\npublic = true\npriority = 0").unwrap();
+    assert_eq!(all, StreamConfig { query, auto: true, public: true, priority: 0 });
+    for (lines, place, words) in [
+        ("auto = true", "streams.s", "query"),
+        ("query = \"\"\nautomatic = true", "streams.s", "\"automatic\""),
+        ("query = \"\"\npriority = \"first\"", "streams.s.priority", "wrong type"),
+        ("query = [\"a\"]", "streams.s.query", "wrong type"),
+    ] {
+        let message = with(lines).unwrap_err().to_string();
+        assert!(message.contains(place) && message.contains(words) && message.contains("seaworthy.toml"), "{message}");
+    }
 }
 
 /// A configuration with one table that has a handler, with these lines in the handler's section and behind it.

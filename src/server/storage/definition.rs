@@ -134,6 +134,9 @@ impl Definition {
             _ => {}
         }
         let definition = Self::read(conn, name, config, tables, &query).map_err(fault)?;
+        if let Some(param) = definition.params.first().filter(|_| config.auto) {
+            return Err(StreamError::AutoParam { stream: stream(), param: param.clone() });
+        }
         definition.check_usage(&config.query, &query).map_err(fault)?;
         text::examine(conn, &config.query, &query.filled.sql, 0).map_err(fault)?;
         Ok(definition)

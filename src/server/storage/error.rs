@@ -14,6 +14,8 @@ pub enum OpenError {
     InUse { path: PathBuf },
     #[error("the lock file {} cannot be used: {source}. Check that this user may write there", path.display())]
     Lock { path: PathBuf, source: std::io::Error },
+    #[error("the database {} cannot be looked at: {source}. Check that this user may read there", path.display())]
+    Unreachable { path: PathBuf, source: std::io::Error },
     #[error("the database was written by a newer seaworthy-server (format {found}, this one knows {known}). Install that version again")]
     NewerFormat { found: i64, known: i64 },
     #[error(transparent)]

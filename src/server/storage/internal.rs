@@ -93,19 +93,30 @@ const FORMATS: &[&str] = &["
     ) STRICT, WITHOUT ROWID;
 "];
 
+/// The format that this server writes.
+const KNOWN: i64 = FORMATS.len() as i64;
+
+/// The format of the tables; 0 where there are none.
+pub fn format(conn: &Connection) -> Result<i64, OpenError> {
+    const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'seaworthy_meta')";
+    match if conn.query_row(EXISTS, [], |row| row.get(0))? { meta_integer(conn, "format")?.unwrap_or(0) } else { 0 } {
+        found if found > KNOWN => Err(OpenError::NewerFormat { found, known: KNOWN }),
+        found => Ok(found),
+    }
+}
+
+/// Whether nothing has to be upgraded.
+pub fn is_current(format: i64) -> bool {
+    format == KNOWN
+}
+
 /// Creates or upgrades the tables.
 pub fn upgrade(conn: &mut Connection) -> Result<(), OpenError> {
     let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'seaworthy_meta')";
-    let found = if tx.query_row(EXISTS, [], |row| row.get(0))? { meta_integer(&tx, "format")?.unwrap_or(0) } else { 0 };
-    let known = FORMATS.len() as i64;
-    if found > known {
-        return Err(OpenError::NewerFormat { found, known });
-    }
-    for format in FORMATS.iter().skip(found as usize) {
+    for format in FORMATS.iter().skip(format(&tx)? as usize) {
         tx.execute_batch(format)?;
     }
-    set_meta(&tx, "format", known)?;
+    set_meta(&tx, "format", KNOWN)?;
     tx.commit()?;
     Ok(())
 }

@@ -85,7 +85,8 @@ pub fn run(conn: &mut Connection, migrations: &[Migration], now_ms: i64) -> Resu
     outcome.map(|()| pending.len())
 }
 
-fn pending<'m>(conn: &Connection, migrations: &'m [Migration]) -> Result<Vec<&'m Migration>, MigrationError> {
+/// What was not run before, in order.
+pub fn pending<'m>(conn: &Connection, migrations: &'m [Migration]) -> Result<Vec<&'m Migration>, MigrationError> {
     const APPLIED: &str = "SELECT number, name, hash FROM seaworthy_migrations ORDER BY number";
     let mut statement = conn.prepare(APPLIED)?;
     let mut rows = statement.query([])?;

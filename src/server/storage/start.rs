@@ -45,7 +45,8 @@ pub fn connect_reader(path: &Path) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
-fn configure(conn: &Connection) -> rusqlite::Result<()> {
+/// What every connection needs.
+pub fn configure(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(BUSY_TIMEOUT)?;
     conn.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     Ok(())
@@ -73,8 +74,7 @@ pub fn start(conn: &mut Connection, served: Served<'_>, migrations: &[Migration]
 /// its buckets are others: replicas let go of the old ones and get the new ones. What was declared before and
 /// is no more is struck out.
 fn number(conn: &Connection, definitions: &mut [Definition]) -> rusqlite::Result<()> {
-    let mut statement = conn.prepare("SELECT name, fingerprint, number FROM seaworthy_streams WHERE NOT retired")?;
-    let mut former: HashMap<(String, String), i64> = statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?.collect::<Result<_, _>>()?;
+    let mut former = former(conn)?;
     for definition in definitions {
         let declared = (definition.name.clone(), definition.fingerprint());
         definition.number = match former.remove(&declared) {
@@ -90,6 +90,12 @@ fn number(conn: &Connection, definitions: &mut [Definition]) -> rusqlite::Result
         book::forget(conn, number)?;
     }
     Ok(())
+}
+
+/// The numbers of the streams that were served last, by name and fingerprint.
+pub fn former(conn: &Connection) -> rusqlite::Result<HashMap<(String, String), i64>> {
+    let mut statement = conn.prepare("SELECT name, fingerprint, number FROM seaworthy_streams WHERE NOT retired")?;
+    statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?.collect()
 }
 
 fn reconcile(tx: &Transaction<'_>, streams: &Streams, now_ms: i64) -> Result<(), StorageError> {

@@ -16,6 +16,8 @@ pub enum StreamError {
     NotPublic { stream: String },
     #[error("[streams.{stream}]: `owner` or `open` of [tables.{stream}] makes a stream of this name. Leave it out, or give this one another name")]
     SameName { stream: String },
+    #[error("[streams.{stream}]: auto = true gives it to every user without asking, so that nobody says what params.{param} is. Leave one of the two out")]
+    AutoParam { stream: String, param: String },
     #[error("[streams.{stream}].priority must lie between 0 and {most}")]
     Priority { stream: String, most: u8 },
 }

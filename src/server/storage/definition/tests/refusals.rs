@@ -1,6 +1,6 @@
 //! What is no stream, with its place and the reason.
 
-use super::{StreamError, compile, database};
+use super::{Definition, StreamConfig, StreamError, compile, database, tables};
 
 fn refused(query: &str, place: (usize, usize), words: &str) {
     match compile(&database(), query, !query.contains("auth.")) {
@@ -9,6 +9,16 @@ fn refused(query: &str, place: (usize, usize), words: &str) {
             assert_eq!((fault.line, fault.column), place, "{query}: {fault}");
         }
         other => panic!("{query}: {other:?}"),
+    }
+}
+
+#[test]
+fn an_automatic_stream_takes_no_parameters() {
+    let query = "SELECT * FROM todos WHERE owner = auth.user_id() AND list_id = params.list".to_owned();
+    let config = StreamConfig { query, auto: true, public: false, priority: 1 };
+    match Definition::compile(&database(), "mine", &config, &tables()) {
+        Err(error @ StreamError::AutoParam { .. }) => assert!(error.to_string().contains("params.list is"), "{error}"),
+        other => panic!("{other:?}"),
     }
 }
 
