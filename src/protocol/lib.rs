@@ -19,6 +19,7 @@ mod id;
 pub mod limits;
 mod pull;
 mod push;
+pub mod record;
 mod refusal;
 mod shape;
 #[cfg(test)]

@@ -127,7 +127,7 @@ impl Store {
     }
 
     fn attempt(&mut self, write: &Write<'_>) -> Result<(Kept, Vec<u8>), StoreError> {
-        self.begin_capture()?;
+        self.begin_capture();
         let buffer = self.run(write.call)?;
         let kept = self.keep(write.request, write.stamp, &buffer)?;
         Ok((kept, buffer))
