@@ -7,6 +7,7 @@ use rusqlite::{Connection, ToSql};
 use seaworthy_protocol::Op;
 use seaworthy_protocol::record::{self, Cell};
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 use std::os::raw::c_int;
 use std::sync::Arc;
@@ -27,7 +28,25 @@ struct Touched {
     shape: usize,
     rows: Vec<Row>,
     /// The newest row whose key has this hash.
-    places: HashMap<u64, usize>,
+    places: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
+}
+
+/// What is a hash already.
+#[derive(Debug, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64(bytes);
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }
 
 #[derive(Debug)]
@@ -69,7 +88,7 @@ impl Net {
             Some(at) => at,
             None => {
                 let shape = self.shapes.binary_search_by(|shape| shape.name.as_bytes().cmp(name)).ok()?;
-                self.tables.push(Touched { shape, rows: Vec::new(), places: HashMap::new() });
+                self.tables.push(Touched { shape, rows: Vec::new(), places: HashMap::default() });
                 self.tables.len() - 1
             }
         };
