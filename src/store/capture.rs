@@ -101,12 +101,12 @@ impl Noted {
         let Some(noting) = self.net.table(table) else { return Ok(()) };
         let indirect = row.depth() > 0;
         match op {
-            ffi::SQLITE_INSERT => noting.inserted(indirect, |at| row.new(at)),
-            ffi::SQLITE_UPDATE => noting.updated(indirect, |at| row.old(at), |at| row.new(at)),
+            ffi::SQLITE_INSERT => noting.inserted(indirect, |at| row.after(at)),
+            ffi::SQLITE_UPDATE => noting.updated(indirect, |at| row.before(at), |at| row.after(at)),
             _ => {
                 // A blob that is written in place comes as a DELETE, and nothing tells the row after it.
                 self.doubted |= row.is_blob_write();
-                noting.deleted(indirect, |at| row.old(at))
+                noting.deleted(indirect, |at| row.before(at))
             }
         }
     }
@@ -130,12 +130,12 @@ impl Row {
     }
 
     /// A cell before the change, by its column's place in the table. It stands until the hook returns.
-    fn old<'a>(self, at: c_int) -> Result<Cell<'a>, c_int> {
+    fn before<'a>(self, at: c_int) -> Result<Cell<'a>, c_int> {
         self.cell(ffi::sqlite3_preupdate_old, at)
     }
 
     /// A cell after the change.
-    fn new<'a>(self, at: c_int) -> Result<Cell<'a>, c_int> {
+    fn after<'a>(self, at: c_int) -> Result<Cell<'a>, c_int> {
         self.cell(ffi::sqlite3_preupdate_new, at)
     }
 
