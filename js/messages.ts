@@ -290,10 +290,18 @@ export type Response =
 /** Everything that comes from the worker. */
 export type WorkerMessage = WorkerEvent | EngineEvent | Response;
 
+/** From here on it is cheaper to move a buffer than to copy it. */
+const MOVED_BYTES = 16_384;
+
 /** What is moved with a message instead of being copied. */
 export function buffersIn(message: WorkerMessage): readonly ArrayBufferLike[] {
-  if ('buffer' in message) return [message.buffer.buffer];
-  if (message.type !== 'ok' || message.answer === null) return [];
-  if (message.answer instanceof Uint8Array) return [message.answer.buffer];
-  return 'buffer' in message.answer ? [message.answer.buffer.buffer] : [];
+  const buffer = bufferIn(message);
+  return buffer && buffer.length >= MOVED_BYTES ? [buffer.buffer] : [];
+}
+
+function bufferIn(message: WorkerMessage): Uint8Array | null {
+  if ('buffer' in message) return message.buffer;
+  if (message.type !== 'ok' || message.answer === null) return null;
+  if (message.answer instanceof Uint8Array) return message.answer;
+  return 'buffer' in message.answer ? message.answer.buffer : null;
 }

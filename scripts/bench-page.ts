@@ -34,15 +34,20 @@ async function openExisting(name: string): Promise<number> {
   return timed(() => open({ name, schema: app }).get(sql`SELECT count(*) FROM local_todos`));
 }
 
+/** `todos` is captured for synchronisation. */
+type Where = 'todos' | 'local_todos';
+
 /** One durable write, awaited, as often as told. */
-async function singleWrites(name: string, count: number): Promise<number[]> {
-  const { todos } = open({ name, schema: app }).tables;
+async function singleWrites(name: string, where: Where, count: number, durability: 'relaxed' | 'strict'): Promise<number[]> {
+  const db = open({ name, schema: app, durability });
+  await db.ready;
   const times: number[] = [];
-  for (const row of rows(count)) times.push(await timed(() => todos.insert(row)));
+  for (const row of rows(count)) times.push(await timed(() => db.tables[where].insert(row)));
+  await db.close();
   return times;
 }
 
-/** So many durable writes at once: writes per second. */
+/** So many durable writes at once. */
 async function writesAtOnce(name: string, count: number): Promise<number> {
   const db = open({ name, schema: app });
   await db.ready;
@@ -50,11 +55,15 @@ async function writesAtOnce(name: string, count: number): Promise<number> {
   return timed(() => Promise.all(many.map((row) => db.tables.todos.insert(row))));
 }
 
-/** Rows in one transaction, with capture for synchronisation (`todos`) or without. */
-async function insertMany(name: string, where: 'todos' | 'local_todos', count: number): Promise<number> {
-  const table = open({ name, schema: app }).tables[where];
+/** Rows in one transaction, and then a change of all of them in another. */
+async function bulk(name: string, where: Where, count: number): Promise<{ insert: number; update: number }> {
+  const db = open({ name, schema: app });
+  await db.ready;
   const many = rows(count);
-  return timed(() => table.insertMany(many));
+  const insert = await timed(() => db.tables[where].insertMany(many));
+  const update = await timed(() => db.exec(where === 'todos' ? sql`UPDATE todos SET done = 1 - done` : sql`UPDATE local_todos SET done = 1 - done`));
+  await db.close();
+  return { insert, update };
 }
 
 /** Rows to the page. */
@@ -83,4 +92,4 @@ async function liveQuery(name: string, count: number): Promise<number[]> {
   return times;
 }
 
-Object.assign(globalThis, { bench: { fill, openExisting, singleWrites, writesAtOnce, insertMany, readAll, liveQuery } });
+Object.assign(globalThis, { bench: { fill, openExisting, singleWrites, writesAtOnce, bulk, readAll, liveQuery } });

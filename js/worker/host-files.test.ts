@@ -8,19 +8,23 @@ import { CALL, failed, OPTIONS, setUp } from '../../tests/unit/host-rig.js';
 before(() => mock.timers.enable({ apis: ['setTimeout'] }));
 after(() => mock.timers.reset());
 
-test('writes that come at once are written together, and before anything that comes behind them', async () => {
+test('the first write runs at once, those that come meanwhile together, and before anything that comes behind them', async () => {
   const { ask, answerTo, log, later } = await setUp({}, OPTIONS, true);
-  const ids = ['a', 'bad', 'c'].map((request) => ask({ op: 'write', request, call: CALL }));
-  assert.deepEqual(log, [], 'they wait for those that have come already');
+  const ids = ['a', 'b', 'bad', 'c'].map((request) => ask({ op: 'write', request, call: CALL }));
+  assert.deepEqual(log, ['write a'], 'the others wait for those that have come already');
   const read = ask({ op: 'read', call: CALL });
-  assert.deepEqual(log, ['write a,bad,c', 'read']);
+  assert.deepEqual(log, ['write a', 'write b,bad,c', 'read']);
   assert.deepEqual(
     [...ids, read].map((id) => failed(answerTo(id))),
-    ['ok', 'BadSql', 'ok', 'ok'],
+    ['ok', 'ok', 'BadSql', 'ok', 'ok'],
   );
   ask({ op: 'write', request: 'd', call: CALL });
-  for (const run of later) run();
-  assert.equal(log.at(-1), 'write d', 'one alone is written as ever');
+  assert.equal(log.at(-1), 'read', 'no end of the messages was seen');
+  for (const run of later.splice(0)) run();
+  assert.deepEqual([log.at(-1), later.length], ['write d', 1], 'more may come meanwhile');
+  for (const run of later.splice(0)) run();
+  ask({ op: 'write', request: 'e', call: CALL });
+  assert.equal(log.at(-1), 'write e', 'nothing came');
 });
 
 test('a write that was under way when another worker ended runs alone, so that one that kills workers is found', async () => {

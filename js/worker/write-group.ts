@@ -14,13 +14,16 @@ export type Later = (run: () => void) => void;
 const MOST_WRITES = 256;
 
 /**
- * Gathers writes that come at once, so that they share one write to the file. What waits is written as soon as the messages
- * that had come with it are read, or when `flush` is called: before anything else runs.
+ * Gathers writes that come at once, so that they share one write to the file. The first one is written at once, for whoever awaits
+ * it. Those that come meanwhile wait until the messages that had come with them are read, or until `flush` is called: before
+ * anything else runs.
  */
 export class WriteGroup {
   readonly #write: (writes: readonly GroupedWrite[]) => void;
   readonly #later: Later;
   #waiting: GroupedWrite[] = [];
+  /** The messages that had come with the last one are not read yet. */
+  #isGathering = false;
 
   constructor(write: (writes: readonly GroupedWrite[]) => void, later: Later) {
     this.#write = write;
@@ -29,8 +32,20 @@ export class WriteGroup {
 
   add(write: GroupedWrite): void {
     this.#waiting.push(write);
-    if (this.#waiting.length === 1) this.#later(() => this.flush());
-    else if (this.#waiting.length === MOST_WRITES) this.flush();
+    if (this.#isGathering && this.#waiting.length < MOST_WRITES) return;
+    this.flush();
+    this.#gather();
+  }
+
+  #gather(): void {
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    this.#later(() => {
+      this.#isGathering = false;
+      if (this.#waiting.length === 0) return;
+      this.flush();
+      this.#gather();
+    });
   }
 
   flush(): void {

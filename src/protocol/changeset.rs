@@ -7,6 +7,7 @@
 //! that SQLite's own session extension would not have written, and never takes more memory than the
 //! limits allow.
 
+use crate::record::{self, Cell};
 use crate::{Changes, Op, RowChange, TableChanges, Value, limits};
 use std::collections::HashSet;
 
@@ -89,18 +90,9 @@ pub(crate) fn parse(bytes: &[u8], mut columns_of: impl FnMut(&str) -> Option<Vec
 pub(crate) fn encode(changes: &Changes) -> Vec<u8> {
     let mut out = Vec::new();
     for table in changes.tables.iter().filter(|table| !table.rows.is_empty()) {
-        out.push(b'T');
-        put_varint(&mut out, table.columns.len() as u64);
-        out.extend_from_slice(&table.key);
-        out.extend_from_slice(table.name.as_bytes());
-        out.push(0);
+        record::put_table(&mut out, &table.name, &table.key);
         for row in &table.rows {
-            out.push(match row.op {
-                Op::Insert => INSERT,
-                Op::Update => UPDATE,
-                Op::Delete => DELETE,
-            });
-            out.push(row.indirect.into());
+            record::put_op(&mut out, row.op, row.indirect);
             row.old.iter().chain(&row.new).for_each(|value| put_value(&mut out, value.as_ref()));
         }
     }
@@ -168,28 +160,15 @@ fn check_row(table: &TableChanges, row: &RowChange) -> Result<(), ChangesetError
 }
 
 pub(crate) fn put_value(out: &mut Vec<u8>, value: Option<&Value>) {
-    match value {
-        None => out.push(0),
-        Some(Value::Integer(i)) => {
-            out.push(1);
-            out.extend_from_slice(&i.to_be_bytes());
-        }
-        Some(Value::Real(r)) => {
-            out.push(2);
-            out.extend_from_slice(&r.to_bits().to_be_bytes());
-        }
-        Some(Value::Text(t)) => {
-            out.push(3);
-            put_varint(out, t.len() as u64);
-            out.extend_from_slice(t.as_bytes());
-        }
-        Some(Value::Blob(b)) => {
-            out.push(4);
-            put_varint(out, b.len() as u64);
-            out.extend_from_slice(b);
-        }
-        Some(Value::Null) => out.push(5),
-    }
+    let Some(value) = value else { return out.push(record::ABSENT) };
+    let cell = match value {
+        Value::Null => Cell::Null,
+        Value::Integer(integer) => Cell::Integer(*integer),
+        Value::Real(real) => Cell::Real(*real),
+        Value::Text(text) => Cell::Text(text.as_bytes()),
+        Value::Blob(blob) => Cell::Blob(blob),
+    };
+    cell.put(out);
 }
 
 /// SQLite's big-endian varint of 1 to 9 bytes.

@@ -20,6 +20,7 @@ mod id;
 pub mod limits;
 mod pull;
 mod push;
+pub mod record;
 mod refusal;
 mod shape;
 mod stream;

@@ -2,10 +2,10 @@
 //!
 //! The same pass that refuses what user SQL must not do (transactions, internal tables, dropping a
 //! synced table) collects the tables that a statement reads and writes, triggers, foreign-key actions
-//! and views included. The pre-update hook could tell the same per row, but the session extension owns it.
+//! and views included. The pre-update hook could tell the same per row, but not for reads.
 
 use rusqlite::Connection;
-use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +22,8 @@ pub(crate) struct Access {
     pub writes: BTreeSet<String>,
     /// The statement changes the schema.
     pub schema: bool,
+    /// The statement takes back what others did: ROLLBACK TO.
+    pub takes_back: bool,
 }
 
 /// What the authorizer sees, shared with the connection that calls it.
@@ -107,6 +109,10 @@ impl State {
             AuthAction::Transaction { .. } => self.refuse("BEGIN, COMMIT and ROLLBACK are not for SQL here: use db.transaction or db.batch".to_owned()),
             AuthAction::Savepoint { savepoint_name, .. } if savepoint_name.eq_ignore_ascii_case(GROUP) => {
                 self.refuse(format!("the name {GROUP} is taken: choose another one for the savepoint"))
+            }
+            AuthAction::Savepoint { operation: TransactionOperation::Rollback, .. } => {
+                self.access.takes_back = true;
+                Authorization::Allow
             }
             AuthAction::Attach { .. } | AuthAction::Detach { .. } => self.refuse("ATTACH and DETACH are not supported".to_owned()),
             AuthAction::Pragma { pragma_name, pragma_value } => {

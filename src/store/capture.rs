@@ -1,65 +1,165 @@
-//! Capture of what a transaction changes, by SQLite's session extension.
+//! Capture of what a transaction changes, by SQLite's pre-update hook.
 //!
-//! `rusqlite::session::Session` borrows the connection, and an interactive transaction outlives any
-//! borrow, so this holds the session by its raw handle. The owner drops it before the connection.
+//! Promises what the session extension would give over the same statements, as a set of records: the net change of
+//! each row. The hook tells the row before and after, so that nothing is read again at the end, except where
+//! something was taken back meanwhile (ROLLBACK TO, a statement that failed), of which the hook hears nothing: whoever
+//! runs the statements then says [`Capture::doubt`], and the rows that were noted are read as they stand.
+
+mod net;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use shape::Shape;
 
 use crate::StoreError;
-use crate::table::Table;
+use net::Net;
 use rusqlite::{Connection, ffi};
-use std::ffi::CString;
-use std::os::raw::{c_int, c_void};
+use seaworthy_protocol::record::Cell;
+use std::ffi::CStr;
+use std::os::raw::{c_char, c_int, c_void};
+use std::sync::Arc;
 
-/// A recording session over the given tables.
+/// Listens on a connection, which must outlive it. One listens at a time.
 #[derive(Debug)]
 pub(crate) struct Capture {
-    session: *mut ffi::sqlite3_session,
+    db: *mut ffi::sqlite3,
+    /// From a box. The hook uses it while statements run, and `self` while none does.
+    noted: *mut Noted,
+}
+
+/// What the hook has noted.
+#[derive(Debug)]
+struct Noted {
+    net: Net,
+    /// See [`Capture::doubt`].
+    doubted: bool,
+    /// The first failure of the hook, after which it notes nothing more.
+    failure: Option<c_int>,
 }
 
 impl Capture {
-    /// Begins to record.
-    pub fn begin<'a>(conn: &Connection, tables: impl Iterator<Item = &'a Table>) -> Result<Self, StoreError> {
-        let mut session = std::ptr::null_mut();
-        // SAFETY: the handle is open, the name is a C string, and `session` receives an owned object.
-        check(unsafe { ffi::sqlite3session_create(conn.handle(), c"main".as_ptr(), &mut session) })?;
-        let capture = Self { session };
-        for table in tables {
-            let name = CString::new(table.name.as_str()).map_err(|_| StoreError::BadSchema { reason: format!("{:?} contains NUL", table.name) })?;
-            // SAFETY: the session is live and SQLite copies the name.
-            check(unsafe { ffi::sqlite3session_attach(capture.session, name.as_ptr()) })?;
-        }
-        Ok(capture)
+    /// Begins to listen to changes of these tables.
+    pub fn begin(conn: &Connection, shapes: &Arc<[Shape]>) -> Self {
+        let noted = Box::into_raw(Box::new(Noted { net: Net::new(shapes.clone()), doubted: false, failure: None }));
+        // SAFETY: the handle is open, and `noted` lives until `drop` takes the hook away.
+        let (db, former) = unsafe {
+            let db = conn.handle();
+            (db, ffi::sqlite3_preupdate_hook(db, Some(note), noted.cast()))
+        };
+        debug_assert!(former.is_null(), "one capture listens at a time");
+        Self { db, noted }
+    }
+
+    /// Something was taken back, or may have been.
+    pub fn doubt(&mut self) {
+        self.noted().doubted = true;
     }
 
     /// The net changes since `begin`, in SQLite's changeset format; empty if there are none.
-    pub fn changeset(&self) -> Result<Vec<u8>, StoreError> {
-        let (mut len, mut bytes): (c_int, *mut c_void) = (0, std::ptr::null_mut());
-        // SAFETY: the session is live; on success `bytes` points to `len` bytes that we own.
-        check(unsafe { ffi::sqlite3session_changeset(self.session, &mut len, &mut bytes) })?;
-        if bytes.is_null() {
-            return Ok(Vec::new());
+    pub fn changeset(&mut self, conn: &Connection) -> Result<Vec<u8>, StoreError> {
+        let noted = self.noted();
+        if let Some(code) = noted.failure {
+            return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None).into());
         }
-        // SAFETY: as above; the copy is made before the memory is given back.
-        unsafe {
-            let copy = std::slice::from_raw_parts(bytes.cast::<u8>(), usize::try_from(len).unwrap_or(0)).to_vec();
-            ffi::sqlite3_free(bytes);
-            Ok(copy)
+        if noted.doubted {
+            noted.net.read_again(conn)?;
         }
+        Ok(noted.net.changeset())
+    }
+
+    fn noted(&mut self) -> &mut Noted {
+        // SAFETY: no statement runs that could change anything, so the hook does not use it.
+        unsafe { &mut *self.noted }
     }
 }
 
 impl Drop for Capture {
     fn drop(&mut self) {
-        // SAFETY: created by sqlite3session_create, deleted once.
-        unsafe { ffi::sqlite3session_delete(self.session) }
+        // SAFETY: the connection is open still; once the hook is gone nobody else knows of the box.
+        unsafe {
+            ffi::sqlite3_preupdate_hook(self.db, None, std::ptr::null_mut());
+            drop(Box::from_raw(self.noted));
+        }
     }
 }
 
-// SAFETY: the raw session is used only together with its connection, by whoever owns both.
+// SAFETY: used only together with its connection, by whoever owns both.
 unsafe impl Send for Capture {}
 
-fn check(code: c_int) -> Result<(), StoreError> {
-    if code == ffi::SQLITE_OK {
-        return Ok(());
+/// SQLite calls this before it changes a row of an ordinary table.
+unsafe extern "C" fn note(noted: *mut c_void, db: *mut ffi::sqlite3, op: c_int, schema: *const c_char, table: *const c_char, _old: i64, _new: i64) {
+    // SAFETY: it is what `begin` gave, and no other reference to it exists while a statement runs. The names are C strings.
+    let (noted, schema, table) = unsafe { (&mut *noted.cast::<Noted>(), CStr::from_ptr(schema), CStr::from_ptr(table)) };
+    if noted.failure.is_none() && schema == c"main" {
+        noted.failure = noted.note(Row(db), op, table.to_bytes()).err();
     }
-    Err(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None).into())
+}
+
+impl Noted {
+    fn note(&mut self, row: Row, op: c_int, table: &[u8]) -> Result<(), c_int> {
+        let Some(noting) = self.net.table(table) else { return Ok(()) };
+        let indirect = row.depth() > 0;
+        match op {
+            ffi::SQLITE_INSERT => noting.inserted(indirect, |at| row.after(at)),
+            ffi::SQLITE_UPDATE => noting.updated(indirect, |at| row.before(at), |at| row.after(at)),
+            _ => {
+                // A blob that is written in place comes as a DELETE, and nothing tells the row after it.
+                self.doubted |= row.is_blob_write();
+                noting.deleted(indirect, |at| row.before(at))
+            }
+        }
+    }
+}
+
+/// The row that is about to be changed. It exists only inside of the hook.
+#[derive(Clone, Copy)]
+struct Row(*mut ffi::sqlite3);
+
+type Read = unsafe extern "C" fn(*mut ffi::sqlite3, c_int, *mut *mut ffi::sqlite3_value) -> c_int;
+
+impl Row {
+    fn depth(self) -> c_int {
+        // SAFETY: called inside of the hook, on its connection.
+        unsafe { ffi::sqlite3_preupdate_depth(self.0) }
+    }
+
+    fn is_blob_write(self) -> bool {
+        // SAFETY: as above.
+        unsafe { ffi::sqlite3_preupdate_blobwrite(self.0) >= 0 }
+    }
+
+    /// A cell before the change, by its column's place in the table. It stands until the hook returns.
+    fn before<'a>(self, at: c_int) -> Result<Cell<'a>, c_int> {
+        self.cell(ffi::sqlite3_preupdate_old, at)
+    }
+
+    /// A cell after the change.
+    fn after<'a>(self, at: c_int) -> Result<Cell<'a>, c_int> {
+        self.cell(ffi::sqlite3_preupdate_new, at)
+    }
+
+    fn cell<'a>(self, read: Read, at: c_int) -> Result<Cell<'a>, c_int> {
+        let mut value = std::ptr::null_mut();
+        // SAFETY: called inside of the hook, on its connection; `value` is set where the answer is OK, and its bytes stand
+        // until it is converted, which nobody does, or until the hook returns.
+        unsafe {
+            match read(self.0, at, &mut value) {
+                ffi::SQLITE_OK => {}
+                code => return Err(code),
+            }
+            let bytes = |from: *const u8| match usize::try_from(ffi::sqlite3_value_bytes(value)) {
+                Ok(len) if len > 0 && !from.is_null() => Ok(std::slice::from_raw_parts(from, len)),
+                Ok(0) => Ok(&[][..]),
+                _ => Err(ffi::SQLITE_NOMEM),
+            };
+            Ok(match ffi::sqlite3_value_type(value) {
+                ffi::SQLITE_INTEGER => Cell::Integer(ffi::sqlite3_value_int64(value)),
+                ffi::SQLITE_FLOAT => Cell::Real(ffi::sqlite3_value_double(value)),
+                ffi::SQLITE_TEXT => Cell::Text(bytes(ffi::sqlite3_value_text(value))?),
+                ffi::SQLITE_BLOB => Cell::Blob(bytes(ffi::sqlite3_value_blob(value).cast())?),
+                _ => Cell::Null,
+            })
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! Writes that come at once share one SQLite transaction, so that they share one write to the log and one flush.
 //!
-//! Promises that each of them ends as if it had run alone, in their order: each runs in a savepoint under a capture
-//! of its own, and one that fails is taken back alone. Where that cannot be had (the COMMIT fails, or a
-//! statement took the whole transaction back) nothing of the group was committed, and each is run alone.
+//! Promises that each of them ends as if it had run alone, in their order, under a capture of its own. Most groups have
+//! none that fails, and a savepoint makes SQLite copy every page that is written in it: so they run without. Where one
+//! fails nothing of the group was committed, and all run again, each in a savepoint, so that it is taken back alone.
+//! Where that cannot be had (the COMMIT fails, or a statement took the whole transaction back) each is run alone.
 
 use crate::call::Call;
 use crate::outbox::Outbox;
@@ -34,6 +35,8 @@ struct Before {
 /// What a group wrote before its COMMIT.
 #[derive(Default)]
 struct Group {
+    /// Each write is in a savepoint.
+    has_savepoints: bool,
     results: Vec<Result<Written, StoreError>>,
     /// The tables that changed.
     writes: BTreeSet<String>,
@@ -43,7 +46,11 @@ struct Group {
 }
 
 /// The transaction of a group is of no use any more; nothing of it was committed.
-struct Broken;
+enum Broken {
+    /// A write failed that was in no savepoint.
+    ByOne,
+    Whole,
+}
 
 impl Store {
     /// Runs writes in order, each as [`Self::write`] does, in as few SQLite transactions as may be.
@@ -55,32 +62,36 @@ impl Store {
                 continue;
             }
             let rest = &writes[results.len()..];
-            match self.together(rest) {
+            let together = match self.together(rest, false) {
+                Err(Broken::ByOne) => self.together(rest, true),
+                together => together,
+            };
+            match together {
                 Ok(done) => results.extend(done),
-                Err(Broken) => results.extend(rest.iter().map(|write| self.write(write.request, write.stamp, write.call)).collect::<Vec<_>>()),
+                Err(_) => results.extend(rest.iter().map(|write| self.write(write.request, write.stamp, write.call)).collect::<Vec<_>>()),
             }
         }
         results
     }
 
-    /// Runs the first of these writes, or more, in one transaction.
-    fn together(&mut self, writes: &[Write<'_>]) -> Result<Vec<Result<Written, StoreError>>, Broken> {
-        self.refuse_open().map_err(|_| Broken)?;
+    /// Runs the first of these writes, or more, in one transaction. Without savepoints none may fail.
+    fn together(&mut self, writes: &[Write<'_>], has_savepoints: bool) -> Result<Vec<Result<Written, StoreError>>, Broken> {
+        self.refuse_open().map_err(|_| Broken::Whole)?;
         let before = Before { outbox: self.outbox.clone(), last_sequence: self.last_sequence };
-        match self.try_together(writes) {
+        match self.try_together(writes, has_savepoints) {
             Ok(group) => Ok(self.committed(group)),
-            Err(Broken) => {
+            Err(broken) => {
                 self.abort();
                 self.unindexed.forget_after(before.outbox.last_ordinal);
                 (self.outbox, self.last_sequence) = (before.outbox, before.last_sequence);
-                Err(Broken)
+                Err(broken)
             }
         }
     }
 
-    fn try_together(&mut self, writes: &[Write<'_>]) -> Result<Group, Broken> {
-        let mut group = Group::default();
-        execute(&self.conn, "BEGIN IMMEDIATE").map_err(|_| Broken)?;
+    fn try_together(&mut self, writes: &[Write<'_>], has_savepoints: bool) -> Result<Group, Broken> {
+        let mut group = Group { has_savepoints, ..Group::default() };
+        execute(&self.conn, "BEGIN IMMEDIATE").map_err(|_| Broken::Whole)?;
         for write in writes {
             let result = self.member(write, &mut group)?;
             group.results.push(result);
@@ -89,28 +100,32 @@ impl Store {
             }
         }
         if group.is_change {
-            request::forget(&self.conn, &self.acknowledged).map_err(|_| Broken)?;
+            request::forget(&self.conn, &self.acknowledged).map_err(|_| Broken::Whole)?;
         }
         point(Point::StoreWriteBeforeCommit);
-        execute(&self.conn, "COMMIT").map_err(|_| Broken)?;
+        execute(&self.conn, "COMMIT").map_err(|_| Broken::Whole)?;
         point(Point::StoreWriteAfterCommit);
         Ok(group)
     }
 
-    /// Runs one write in a savepoint. An error inside is its own as long as the transaction stands.
+    /// Runs one write. In a savepoint an error is its own, as long as the transaction stands.
     fn member(&mut self, write: &Write<'_>, group: &mut Group) -> Result<Result<Written, StoreError>, Broken> {
-        if let Some((receipt, buffer)) = request::find(&self.conn, write.request).map_err(|_| Broken)? {
+        if let Some((receipt, buffer)) = request::find(&self.conn, write.request).map_err(|_| Broken::Whole)? {
             return Ok(Ok(Written { receipt, buffer, repeated: true }));
         }
-        execute(&self.conn, "SAVEPOINT seaworthy").map_err(|_| Broken)?;
+        let savepoint = |sql: &str, conn: &Connection| if group.has_savepoints { execute(conn, sql).map_err(|_| Broken::Whole) } else { Ok(()) };
+        savepoint("SAVEPOINT seaworthy", &self.conn)?;
         let result = self.attempt(write);
         if result.is_err() {
             self.open = None;
-            execute(&self.conn, "ROLLBACK TO seaworthy").map_err(|_| Broken)?;
+            if !group.has_savepoints {
+                return Err(Broken::ByOne);
+            }
+            savepoint("ROLLBACK TO seaworthy", &self.conn)?;
         }
-        execute(&self.conn, "RELEASE seaworthy").map_err(|_| Broken)?;
+        savepoint("RELEASE seaworthy", &self.conn)?;
         if self.conn.is_autocommit() || has_deferred(&self.conn) {
-            return Err(Broken);
+            return Err(Broken::Whole);
         }
         Ok(result.map(|(mut kept, buffer)| {
             let written = Written { receipt: kept.receipt.clone(), buffer, repeated: false };
@@ -127,7 +142,7 @@ impl Store {
     }
 
     fn attempt(&mut self, write: &Write<'_>) -> Result<(Kept, Vec<u8>), StoreError> {
-        self.begin_capture()?;
+        self.begin_capture();
         let buffer = self.run(write.call)?;
         let kept = self.keep(write.request, write.stamp, &buffer)?;
         Ok((kept, buffer))

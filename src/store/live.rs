@@ -37,6 +37,11 @@ impl Store {
         self.live.queries.remove(&id);
     }
 
+    /// Whether anything is watched.
+    pub fn is_watched(&self) -> bool {
+        !self.live.queries.is_empty()
+    }
+
     /// The results that changed since the last time. Empty while a transaction is open: nobody sees uncommitted rows.
     pub fn live_refresh(&mut self) -> Refreshed {
         if self.in_transaction() {

@@ -47,7 +47,14 @@ impl Unindexed {
 
     /// A new entry was committed.
     pub fn add(&mut self, ordinal: i64, sequence: Sequence, touches: Vec<Touch>) {
-        self.touches.extend(touches.into_iter().map(|touch| ((touch.object, ordinal), (sequence, touch))));
+        let many = touches.len() > self.touches.len();
+        let touches = touches.into_iter().map(|touch| ((touch.object, ordinal), (sequence, touch)));
+        if many {
+            // In order they are made a map of much sooner than one by one.
+            self.touches.append(&mut touches.collect());
+        } else {
+            self.touches.extend(touches);
+        }
     }
 
     /// Entries behind this ordinal were taken back.
@@ -106,7 +113,11 @@ impl Unindexed {
     fn newest_first(&self, conn: &Connection, object: i64, visit: &mut dyn FnMut(Sequence, &Touch) -> bool) -> Result<(), StoreError> {
         // With `object = ?1` SQLite would compile it anew for every value, since it plans ORDER BY by it.
         const SQL: &str = "SELECT ordinal, change, cells FROM seaworthy_touches WHERE object BETWEEN ?1 AND ?1 ORDER BY object DESC, ordinal DESC";
-        for (_, (sequence, touch)) in self.touches.range((object, i64::MIN)..=(object, i64::MAX)).rev() {
+        // Without a lower end there is one descent instead of two.
+        for ((of, _), (sequence, touch)) in self.touches.range(..=(object, i64::MAX)).rev() {
+            if *of != object {
+                break;
+            }
             if visit(*sequence, touch) {
                 return Ok(());
             }

@@ -72,7 +72,7 @@ impl Queries {
         let access = self.access(conn, &statement.sql)?;
         let mut prepared = conn.prepare_cached(&statement.sql)?;
         if !may_write && !prepared.readonly() {
-            // Compiled while no session listens, a DELETE without WHERE would truncate and never be captured.
+            // Compiled while no capture listens, a DELETE without WHERE would truncate and never be captured.
             prepared.discard();
             return Err(StoreError::NotAllowed { what: "this statement writes: use db.exec, db.batch or db.transaction".to_owned() });
         }

@@ -265,14 +265,15 @@ fn parse_undo(store: &Store, bytes: &[u8]) -> Result<Changes, StoreError> {
 fn changes_made(store: &Store, entry: &Pending) -> Result<Option<Vec<u8>>, StoreError> {
     let conn = &store.conn;
     conn.prepare_cached("SAVEPOINT replay")?.raw_execute()?;
-    let touched = entry.seen.tables.iter().filter_map(|group| store.tables.get(&group.name));
-    let capture = Capture::begin(conn, touched)?;
+    let mut capture = Capture::begin(conn, &store.shapes);
+    // Single edits are taken back and made in another order.
+    capture.doubt();
     let stands = match apply::past_triggers(conn, &apply::forward(&entry.seen, &store.tables), &store.triggers.local) {
         Ok(missing) => missing.0 == 0,
         Err(StoreError::ConstraintViolation { .. }) => false,
         Err(error) => return Err(error),
     };
-    let made = if stands { Some(capture.changeset()?) } else { None };
+    let made = if stands { Some(capture.changeset(conn)?) } else { None };
     drop(capture);
     if !stands {
         conn.prepare_cached("ROLLBACK TO replay")?.raw_execute()?;

@@ -138,6 +138,8 @@ impl Store {
 
     fn remake_with_triggers_off(&mut self, request: &str, writes: &[&RejectedWrite], decisions: &[Decision], stamp: Stamp) -> Result<Receipt, StoreError> {
         self.start()?;
+        // Single edits are taken back and made in another order.
+        self.doubt();
         trigger::suspend(&self.conn, &self.triggers.synced)?;
         for write in writes {
             let rest = without(&write.changes, decisions);

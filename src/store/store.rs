@@ -1,6 +1,7 @@
 //! The store itself: one connection, what memory knows of it, and how it opens and closes.
 
 use crate::access::INTERNAL;
+use crate::capture::Shape;
 use crate::identity::Identity;
 use crate::live::LiveQueries;
 use crate::outbox::{self, Outbox, PendingWrite};
@@ -20,11 +21,13 @@ use std::sync::Arc;
 
 /// A replica's database. It owns the only connection.
 pub struct Store {
-    // Before the connection, so that its session is deleted first.
+    // Before the connection, so that its capture ends first.
     pub(crate) open: Option<Open>,
     pub(crate) queries: Queries,
     pub(crate) live: LiveQueries,
     pub(crate) tables: BTreeMap<String, Table>,
+    /// What a capture knows of them.
+    pub(crate) shapes: Arc<[Shape]>,
     pub(crate) triggers: Triggers,
     pub(crate) schema_version: u32,
     pub(crate) identity: Identity,
@@ -68,6 +71,7 @@ impl Store {
             open: None,
             queries,
             live: LiveQueries::default(),
+            shapes: tables.values().map(Shape::of).collect(),
             tables,
             triggers: Triggers::default(),
             schema_version: schema.version,

@@ -4,6 +4,7 @@ use crate::StoreError;
 use crate::schema::{Keys, TableSchema};
 use rusqlite::Connection;
 use seaworthy_protocol::Policy;
+use std::os::raw::c_int;
 
 /// A synced table, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(crate) struct Column {
     pub kind: String,
     pub nullable: bool,
     pub has_default: bool,
+    /// The place among all columns of the table, generated ones too.
+    pub place: c_int,
     /// The place in the primary key, from 1.
     pub key: Option<u32>,
 }
@@ -98,14 +101,15 @@ pub(crate) fn quote(name: &str) -> String {
 
 /// The ordinary columns of a table; empty if there is no such table.
 pub(crate) fn columns_of(conn: &Connection, table: &str) -> Result<Vec<Column>, StoreError> {
-    const SQL: &str = "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, pk
+    const SQL: &str = "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, pk, cid
                        FROM pragma_table_xinfo(?1)
                        WHERE hidden = 0 AND EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)
                        ORDER BY cid";
     let mut statement = conn.prepare(SQL)?;
     let columns = statement.query_map([table], |row| {
         let key: u32 = row.get(4)?;
-        Ok(Column { name: row.get(0)?, kind: row.get(1)?, nullable: !row.get::<_, bool>(2)?, has_default: row.get(3)?, key: (key > 0).then_some(key) })
+        let (nullable, has_default) = (!row.get::<_, bool>(2)?, row.get(3)?);
+        Ok(Column { name: row.get(0)?, kind: row.get(1)?, nullable, has_default, place: row.get(5)?, key: (key > 0).then_some(key) })
     })?;
     Ok(columns.collect::<Result<_, _>>()?)
 }

@@ -127,15 +127,22 @@ impl Store {
 
     pub(crate) fn start(&mut self) -> Result<(), StoreError> {
         self.conn.prepare_cached("BEGIN IMMEDIATE")?.raw_execute()?;
-        self.begin_capture().inspect_err(|_| self.abort())
+        self.begin_capture();
+        Ok(())
     }
 
     /// From here on is captured what changes.
-    pub(crate) fn begin_capture(&mut self) -> Result<(), StoreError> {
-        let capture = Capture::begin(&self.conn, self.tables.values())?;
+    pub(crate) fn begin_capture(&mut self) {
+        let capture = Capture::begin(&self.conn, &self.shapes);
         let total_before = self.conn.total_changes();
         self.open = Some(Open { capture, total_before, changes: 0, writes: BTreeSet::new(), schema: false });
-        Ok(())
+    }
+
+    /// Part of what the open transaction changed was taken back, or may have been.
+    pub(crate) fn doubt(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.capture.doubt();
+        }
     }
 
     /// Rolls back whatever is open. SQLite has already done so after some errors, and a second time is harmless.
@@ -154,10 +161,16 @@ impl Store {
         let result = self.run_statements(&call.statements, true, &mut |ran| {
             open.changes += ran.changes;
             open.schema |= ran.access.schema;
+            if ran.access.takes_back {
+                open.capture.doubt();
+            }
             if ran.changes > 0 {
                 open.writes.extend(ran.access.writes.iter().cloned());
             }
         });
+        if result.is_err() {
+            open.capture.doubt();
+        }
         self.open = Some(open);
         result
     }
@@ -205,11 +218,11 @@ impl Store {
 
     /// Ends the capture, and writes the outbox entry and the answer.
     pub(crate) fn keep(&mut self, request: &str, stamp: Stamp, buffer: &[u8]) -> Result<Kept, StoreError> {
-        let Some(open) = self.open.take() else {
+        let Some(mut open) = self.open.take() else {
             return Err(StoreError::TransactionState { what: "no transaction is open" });
         };
         let changed = self.conn.total_changes() > open.total_before;
-        let changeset = open.capture.changeset()?;
+        let changeset = open.capture.changeset(&self.conn)?;
         drop(open.capture);
         point(Point::StoreWriteBeforeEntry);
         let entry = if changeset.is_empty() { None } else { Some(self.enqueue(stamp, &changeset)?) };

@@ -5,7 +5,7 @@
 
 use crate::clock::Clock;
 use crate::driver::Driver;
-use crate::event::{Emitter, Event, object};
+use crate::event::{Emitter, Event, name, object};
 use crate::export::Snapshot;
 use crate::failure::{Failure, from_js, to_js};
 use crate::files::Files;
@@ -332,7 +332,7 @@ impl Database {
     }
 
     fn asked(&self, write: &JsValue) -> Result<Asked, Failure> {
-        let field = |name: &str| Reflect::get(write, &name.into()).unwrap_or(JsValue::UNDEFINED);
+        let field = |field| Reflect::get(write, &name(field)).unwrap_or(JsValue::UNDEFINED);
         let request = field("request").as_string().unwrap_or_default();
         let call = Uint8Array::new(&field("call")).to_vec();
         Ok((request, decode(&call)?, self.stamp(field("policy").as_string().as_deref())?))

@@ -28,6 +28,9 @@ use wasm_bindgen_futures::spawn_local;
 /// Longest time that a timer is set for: browsers count in 31 bits.
 const MAX_TIMER_MS: u64 = 24 * 60 * 60 * 1000;
 
+/// How late the status may say how many writes wait. Nobody sees it change more often, and each time costs as much as a write.
+const COUNTED_MS: u32 = 16;
+
 /// How often it is seen which subscriptions are kept no longer.
 const EXPIRY_INTERVAL_MS: u32 = 60_000;
 
@@ -59,6 +62,8 @@ struct Links {
     wake: Option<Timeout>,
     refresh: Option<Timeout>,
     expiry: Option<Timeout>,
+    /// Tells the status.
+    tell: Option<Timeout>,
 }
 
 struct Fetching(AbortHandle);
@@ -102,7 +107,8 @@ impl Driver {
     /// After a commit: the engine pushes it, and watchers see it.
     pub(crate) fn committed(&self) {
         self.step(|replica, now| replica.committed(now));
-        self.refresh_soon();
+        self.refresh_live_soon();
+        self.tell_within(COUNTED_MS);
     }
 
     /// After an interactive transaction: what came meanwhile takes effect.
@@ -284,39 +290,63 @@ impl Driver {
 
     fn wake_at(&self, at: Millis) {
         let delay_ms = at.since(self.clock.now()).min(MAX_TIMER_MS) as u32;
-        let this = self.this.clone();
-        self.links.borrow_mut().wake = Some(Timeout::new(delay_ms, move || {
-            if let Some(driver) = this.upgrade() {
-                driver.input(Input::Tick);
-            }
-        }));
+        let wake = self.later(delay_ms, |driver| driver.input(Input::Tick));
+        self.links.borrow_mut().wake = Some(wake);
     }
 
     /// Live queries and the status follow after the current burst of calls, once for all of them.
     fn refresh_soon(&self) {
-        let mut links = self.links.borrow_mut();
-        if links.refresh.is_some() {
-            return;
-        }
-        let this = self.this.clone();
-        links.refresh = Some(Timeout::new(0, move || {
-            if let Some(driver) = this.upgrade() {
-                driver.links.borrow_mut().refresh = None;
-                driver.refresh();
-            }
-        }));
+        self.refresh_live_soon();
+        self.links.borrow_mut().tell = None;
+        self.tell_within(0);
     }
 
-    fn refresh(&self) {
+    fn refresh_live_soon(&self) {
+        let mut links = self.links.borrow_mut();
+        // While a call uses the store its end refreshes.
+        let is_watched = self.with_store(|store| Ok(store.is_watched())).unwrap_or(false);
+        if is_watched && links.refresh.is_none() {
+            links.refresh = Some(self.later(0, |driver| {
+                driver.links.borrow_mut().refresh = None;
+                driver.refresh_live();
+            }));
+        }
+    }
+
+    fn tell_within(&self, ms: u32) {
+        let mut links = self.links.borrow_mut();
+        if links.tell.is_none() {
+            links.tell = Some(self.later(ms, |driver| {
+                driver.links.borrow_mut().tell = None;
+                driver.tell();
+            }));
+        }
+    }
+
+    fn later(&self, ms: u32, run: impl FnOnce(&Self) + 'static) -> Timeout {
+        let this = self.this.clone();
+        Timeout::new(ms, move || {
+            if let Some(driver) = this.upgrade() {
+                run(&driver);
+            }
+        })
+    }
+
+    fn refresh_live(&self) {
         // When it is, this comes again.
         if !self.is_settled() {
             return;
         }
         // An interactive transaction hides its rows; its end refreshes again. So does nothing after the close.
         let Ok(refreshed) = self.with_store(|store| Ok((!store.in_transaction()).then(|| store.live_refresh()))) else { return };
-        let Some(refreshed) = refreshed else { return };
-        for (id, result) in refreshed {
+        for (id, result) in refreshed.unwrap_or_default() {
             self.emitter.emit(Event::Live { id, result: result.map_err(Failure::from) });
+        }
+    }
+
+    fn tell(&self) {
+        if !self.is_settled() || self.with_store(|store| Ok(store.in_transaction())).unwrap_or(true) {
+            return;
         }
         match self.status() {
             Ok(status) if self.status.borrow().emitted.as_ref() == Some(&status) => {}

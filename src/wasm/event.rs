@@ -8,6 +8,8 @@ use seaworthy_engine::client::{Connection, Status as EngineStatus};
 use seaworthy_protocol::TransactionId;
 use seaworthy_store::{Counts, RejectedWrite, StreamInfo};
 use serde::Serialize;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use wasm_bindgen::JsValue;
 
 /// An event for the page.
@@ -120,11 +122,19 @@ impl Event {
 }
 
 /// A plain object of these properties.
-pub(crate) fn object(fields: &[(&str, JsValue)]) -> JsValue {
+pub(crate) fn object(fields: &[(&'static str, JsValue)]) -> JsValue {
     let object = Object::new();
-    for (name, value) in fields {
+    for (field, value) in fields {
         // Setting a property of a fresh plain object cannot fail.
-        let _ = Reflect::set(&object, &JsValue::from_str(name), value);
+        let _ = Reflect::set(&object, &name(field), value);
     }
     object.into()
+}
+
+/// The name of a property, which is made once: to make a string anew costs more than what it names.
+pub(crate) fn name(name: &'static str) -> JsValue {
+    thread_local! {
+        static NAMES: RefCell<BTreeMap<&'static str, JsValue>> = const { RefCell::new(BTreeMap::new()) };
+    }
+    NAMES.with_borrow_mut(|names| names.entry(name).or_insert_with(|| JsValue::from_str(name)).clone())
 }

@@ -46,6 +46,21 @@ fn a_savepoint_rolled_back_inside_a_transaction_is_not_queued() {
 }
 
 #[test]
+fn what_a_failing_statement_had_changed_before_it_failed_is_not_queued() {
+    let mut f = Fixture::new();
+    f.exec(&["INSERT INTO lists VALUES ('l', 'before')"]);
+    f.store.begin().unwrap();
+    f.store.step(&Call::batch(["INSERT INTO lists VALUES ('kept', '')"])).unwrap();
+    for sql in ["INSERT INTO lists VALUES ('lost', ''), ('kept', '')", "UPDATE lists SET name = 'lost', id = CASE id WHEN 'l' THEN 'm' ELSE 'm' END"] {
+        assert_eq!(f.store.step(&Call::batch([sql])).unwrap_err().code(), "ConstraintViolation", "{sql}");
+    }
+    let stamp = f.stamp();
+    f.store.commit("r", stamp).unwrap();
+    assert_eq!(f.last_changes(), ["insert lists kept"]);
+    assert_eq!(f.rows("SELECT id || name FROM lists ORDER BY id"), ["kept", "lbefore"]);
+}
+
+#[test]
 fn a_transaction_that_changes_nothing_leaves_nothing() {
     let mut f = Fixture::new();
     f.exec(&["INSERT INTO lists VALUES ('l', 'Home')"]);

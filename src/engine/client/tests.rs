@@ -5,6 +5,7 @@ mod auth;
 mod connecting;
 mod diverging;
 mod fetching;
+mod frames;
 mod keeping;
 mod networks;
 mod pulling;

@@ -1,10 +1,11 @@
 //! A driver with a store in memory and a clock that the test moves.
 
+pub use super::frames::*;
 use crate::client::{Client, Connection, Divergence, FetchError, Input, Output, ReplicaState, Status, User, timing};
 use crate::{EngineError, Millis};
 use seaworthy_protocol::{
-    BucketId, Changes, Checkpoint, ClientFrame, Cursor, Epoch, ErrorFrame, Hello, Incarnation, Outcome, Pong, Position, Push, ReplicaId, Results, Rows,
-    Sequence, ServerFrame, Subscription, Transaction, TransactionId, TransactionResult, VERSION, Value, Welcome,
+    BucketId, Checkpoint, ClientFrame, Cursor, Hello, Outcome, Position, Push, ReplicaId, Rows, Sequence, ServerFrame, Subscription, Transaction,
+    TransactionId, TransactionResult,
 };
 
 pub(super) const HOUR: u64 = 3_600_000;
@@ -342,88 +343,4 @@ impl Rig {
         });
         pushes.next_back().expect("a push over fetch")
     }
-}
-
-pub(super) fn transaction(id: TransactionId, sequence: Sequence) -> Transaction {
-    Transaction { id, sequence, base: None, schema_version: 3, after: Vec::new(), policy: None, changes: Changes::default() }
-}
-
-/// A welcome by a server that has decided everything through this sequence.
-pub(super) fn welcome_at(last_sequence: u64) -> ServerFrame {
-    let ServerFrame::Welcome(welcome) = welcome() else { unreachable!() };
-    ServerFrame::Welcome(Welcome { last_sequence: Sequence(last_sequence), ..welcome })
-}
-
-/// A welcome by a server that can be restored to nothing before this position.
-pub(super) fn welcome_durable(through: u64) -> ServerFrame {
-    let ServerFrame::Welcome(welcome) = welcome() else { unreachable!() };
-    ServerFrame::Welcome(Welcome { durable_through: Position(through), ..welcome })
-}
-
-pub(super) fn welcome_with(user: User, expires_in_ms: u64) -> ServerFrame {
-    ServerFrame::Welcome(Welcome {
-        protocol: VERSION,
-        epoch: Epoch([1; 16]),
-        issuer: user.issuer,
-        subject: user.subject,
-        last_sequence: Sequence(u64::MAX - 1),
-        durable_through: Position(0),
-        token_expires_in_ms: expires_in_ms,
-    })
-}
-
-pub(super) fn welcome() -> ServerFrame {
-    welcome_with(alice(), HOUR)
-}
-
-pub(super) fn cursor(position: u64) -> Cursor {
-    Cursor { position: Position(position), incarnation: Incarnation([7; 16]) }
-}
-
-pub(super) fn checkpoint(position: u64) -> ServerFrame {
-    ServerFrame::Checkpoint(Checkpoint::at(cursor(position)))
-}
-
-pub(super) fn reset_to(position: u64) -> ServerFrame {
-    ServerFrame::Checkpoint(Checkpoint::resetting(cursor(position)))
-}
-
-/// A checkpoint of another history that says which of the doubtful writes it has.
-pub(super) fn reset_knowing(position: u64, known: &[TransactionId]) -> ServerFrame {
-    ServerFrame::Checkpoint(Checkpoint { known: Some(known.to_vec()), ..Checkpoint::resetting(cursor(position)) })
-}
-
-pub(super) fn rows(value: i64) -> ServerFrame {
-    ServerFrame::Rows(Rows {
-        bucket: BucketId::default(),
-        table: "t".into(),
-        columns: vec!["id".into()],
-        key: vec!["id".into()],
-        rows: vec![vec![Value::Integer(value)]],
-        gone: vec![],
-    })
-}
-
-pub(super) fn applied(sequence: u64, position: u64) -> TransactionResult {
-    TransactionResult { sequence: Sequence(sequence), outcome: Outcome::Applied { position: Position(position) } }
-}
-
-pub(super) fn ended(sequence: u64, outcome: Outcome) -> TransactionResult {
-    TransactionResult { sequence: Sequence(sequence), outcome }
-}
-
-pub(super) fn results(results: impl IntoIterator<Item = TransactionResult>) -> ServerFrame {
-    ServerFrame::Results(Results { results: results.into_iter().collect() })
-}
-
-pub(super) fn error(code: &str, retry_after_ms: Option<u64>) -> ServerFrame {
-    ServerFrame::Error(ErrorFrame { code: code.into(), message: "because".into(), retry_after_ms })
-}
-
-pub(super) fn pong() -> ServerFrame {
-    ServerFrame::Pong(Pong {})
-}
-
-pub fn subscriptions(streams: &[&str]) -> Vec<Subscription> {
-    streams.iter().map(|stream| Subscription { stream: (*stream).to_owned(), ..Subscription::default() }).collect()
 }
