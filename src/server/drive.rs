@@ -6,6 +6,7 @@
 use crate::{
     App,
     decision::{self, Deciders},
+    gate::{self, Seat},
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use seaworthy_engine::{
@@ -29,6 +30,8 @@ pub struct Drive {
     head: watch::Receiver<Position>,
     stop: watch::Receiver<bool>,
     told_stop: bool,
+    /// The user's, once it is known.
+    seat: Option<Seat>,
     outgoing: VecDeque<ServerFrame>,
     closed: bool,
 }
@@ -44,6 +47,7 @@ impl Drive {
             answers: FuturesUnordered::new(),
             stop: app.stop.clone(),
             told_stop: false,
+            seat: None,
             outgoing: VecDeque::new(),
             closed: false,
             head,
@@ -56,6 +60,7 @@ impl Drive {
 
     /// Gives the session an input and does what follows.
     pub fn feed(&mut self, input: Input) {
+        let input = self.seated(input);
         if let Err(error) = self.session.handle(self.now(), input) {
             tracing::error!(%error, "the session was driven wrongly; it is closed");
             self.closed = true;
@@ -104,6 +109,18 @@ impl Drive {
         self.told_stop
     }
 
+    /// Gives a user a seat, or says that there is none.
+    fn seated(&mut self, input: Input) -> Input {
+        let Input::Authenticated(Ok(identity)) = &input else { return input };
+        if self.seat.is_none() {
+            self.seat = self.app.gate.sit(&identity.principal.user);
+        }
+        match self.seat {
+            Some(_) => input,
+            None => Input::Authenticated(Err(gate::too_many("Too many connections of this user."))),
+        }
+    }
+
     fn now(&self) -> Millis {
         Millis(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
@@ -126,6 +143,10 @@ impl Drive {
                 self.answers.push(async move { Input::Admitted(answer(storage.admit(user, replica).await)) }.boxed());
             }
             Output::Decide { principal, push } => {
+                if let Err(wait) = self.app.gate.push(&principal.user) {
+                    self.answers.push(std::future::ready(Input::Decided(Err(gate::too_fast(wait)))).boxed());
+                    return;
+                }
                 let app = self.app.clone();
                 let decide = async move {
                     let mut deciders = Deciders { storage: &*app.storage, handlers: &app.handlers, stop: app.stop.clone() };
