@@ -47,7 +47,11 @@ pub fn raise_file_limit(connections: usize) {
     let needed = (connections as u64).saturating_add(OTHER_SOCKETS as u64 + OTHER_FILES);
     match rlimit::increase_nofile_limit(needed) {
         Ok(allowed) if allowed < needed => {
-            tracing::warn!(allowed, needed, "the system allows too few open files for max_connections. Raise its limit (ulimit -n, LimitNOFILE), or lower max_connections");
+            tracing::warn!(
+                allowed,
+                needed,
+                "the system allows too few open files for max_connections. Raise its limit (ulimit -n, LimitNOFILE), or lower max_connections"
+            );
         }
         Ok(_) => {}
         Err(error) => tracing::warn!(%error, "the limit of open files cannot be read"),

@@ -1,13 +1,18 @@
 //! All replicas: connects them at once, lets them live, and looks at what they hold in the end.
 
 use crate::{
-    board::{Board, Spread},
+    board::{Board, Moment, Spread},
     link::Link,
     options::Options,
     replica::{Phase, Replica, World, name},
     server::Server,
 };
-use std::{collections::HashSet, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    net::Ipv4Addr,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -123,20 +128,15 @@ impl Crowd {
 
     /// How long it took from the acknowledgement of a write in the range to each replica of others.
     pub fn fan_out(&self, numbers: std::ops::Range<u64>) -> Spread {
-        let mut acknowledged = vec![None; usize::try_from(numbers.end).unwrap()];
-        for user in 0..self.per_user.len() {
-            for write in self.board.acknowledged(user) {
-                acknowledged[write.number as usize] = Some(write.at);
-            }
-        }
-        let arrivals = self.replicas.iter().flat_map(|replica| &replica.arrivals).filter(|(number, _)| numbers.contains(number));
-        Spread::of(arrivals.filter_map(|(number, at)| Some(at.saturating_sub(acknowledged[*number as usize]?))).collect())
+        let written = (0..self.per_user.len()).flat_map(|user| self.board.acknowledged(user));
+        let acknowledged: HashMap<u64, Moment> = written.filter(|write| numbers.contains(&write.number)).map(|write| (write.number, write.at)).collect();
+        let arrivals = self.replicas.iter().flat_map(|replica| &replica.arrivals);
+        Spread::of(arrivals.filter_map(|(number, at)| Some(at.saturating_sub(*acknowledged.get(number)?))).collect())
     }
 
     /// Whether each replica holds exactly the rows of its user; says what does not.
     pub fn check(&self) {
-        let rows: Vec<HashSet<u64>> =
-            (0..self.per_user.len()).map(|user| self.board.acknowledged(user).iter().map(|write| write.number).collect()).collect();
+        let rows: Vec<HashSet<u64>> = (0..self.per_user.len()).map(|user| self.board.acknowledged(user).iter().map(|write| write.number).collect()).collect();
         for replica in &self.replicas {
             let (missing, extra) = (rows[replica.user].difference(&replica.held).count(), replica.held.difference(&rows[replica.user]).count());
             if missing + extra > 0 || !replica.is_settled() {

@@ -109,9 +109,7 @@ pub async fn begin(server: &Server) -> Siege {
                 sleep(Duration::from_millis(100)).await;
             }
         });
-        tasks.spawn(async move {
-            while deaf.never_read(nth).await.is_ok() {}
-        });
+        tasks.spawn(async move { while deaf.never_read(nth).await.is_ok() {} });
     }
     for nth in 0..DRIPPING {
         let dripping = hostile.clone();

@@ -4,6 +4,7 @@
 
 mod backend;
 mod by_hand;
+mod crowd;
 mod embedding;
 mod example;
 mod fetching;
