@@ -6,6 +6,7 @@
 use crate::{
     App,
     decision::{self, Deciders},
+    gate::{self, Seat},
     storage::{Interest, Read, Waiter},
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
@@ -44,6 +45,8 @@ pub struct Drive {
     read_at: Instant,
     stop: watch::Receiver<bool>,
     told_stop: bool,
+    /// The user's, once it is known.
+    seat: Option<Seat>,
     outgoing: VecDeque<ServerFrame>,
     closed: bool,
 }
@@ -58,6 +61,7 @@ impl Drive {
             answers: FuturesUnordered::new(),
             stop: app.stop.clone(),
             told_stop: false,
+            seat: None,
             outgoing: VecDeque::new(),
             closed: false,
             waiter: app.storage.waiter(),
@@ -78,6 +82,7 @@ impl Drive {
     }
 
     fn handle(&mut self, input: Input) {
+        let input = self.seated(input);
         if let Err(error) = self.session.handle(self.now(), input) {
             tracing::error!(%error, "the session was driven wrongly; it is closed");
             self.closed = true;
@@ -139,6 +144,18 @@ impl Drive {
         self.told_stop
     }
 
+    /// Gives a user a seat, or says that there is none.
+    fn seated(&mut self, input: Input) -> Input {
+        let Input::Authenticated(Ok(identity)) = &input else { return input };
+        if self.seat.is_none() {
+            self.seat = self.app.gate.sit(&identity.principal.user);
+        }
+        match self.seat {
+            Some(_) => input,
+            None => Input::Authenticated(Err(gate::too_many("Too many connections of this user."))),
+        }
+    }
+
     fn now(&self) -> Millis {
         Millis(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
@@ -162,6 +179,9 @@ impl Drive {
             }
             Output::Admit { replica, user } => self.answer(async move { Input::Admitted(answer(storage.admit(user, replica).await)) }),
             Output::Decide { principal, push } => {
+                if let Err(wait) = self.app.gate.push(&principal.user) {
+                    return self.answer(std::future::ready(Input::Decided(Err(gate::too_fast(wait)))));
+                }
                 let app = self.app.clone();
                 self.answer(async move {
                     let mut deciders = Deciders { storage: &*app.storage, handlers: &app.handlers, stop: app.stop.clone() };

@@ -1,6 +1,6 @@
 //! `POST /sync/v1/push` and `/pull`: one frame in, an array of frames out, for those whose WebSocket is blocked.
 
-use crate::{App, drive::Drive};
+use crate::{App, drive::Drive, gate};
 use axum::{
     body::{Body, to_bytes},
     extract::{Request, State},
@@ -32,6 +32,9 @@ async fn serve(app: Arc<App>, request: Request, belongs: impl Fn(&ClientFrame) -
     let Some(sent_as) = sent_as else {
         let error = ErrorFrame::new(ErrorCode::BadFrame, "Set Content-Type to application/vnd.msgpack or application/json.");
         return answer(StatusCode::UNSUPPORTED_MEDIA_TYPE, &[ServerFrame::Error(error)], wanted);
+    };
+    let Some(_seat) = app.gate.ask(head.extensions.get().copied(), &head.headers) else {
+        return refusal(gate::too_many("Too many connections from this address."), wanted);
     };
     let Ok(_permit) = app.connections.clone().try_acquire_owned() else {
         return refusal(ErrorFrame::new(ErrorCode::Unavailable, "Too many connections. Try again later."), wanted);

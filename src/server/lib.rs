@@ -12,10 +12,13 @@ mod dev;
 mod drive;
 pub mod endpoint;
 mod fetch;
+mod gate;
 pub mod handler;
 pub mod http;
 pub mod inspect;
+mod listen;
 mod live;
+mod pace;
 mod run;
 pub mod storage;
 pub mod webhook;
@@ -31,6 +34,7 @@ use axum::{
     routing::{get, post},
 };
 use config::Limits;
+use gate::Gate;
 use handler::Handlers;
 use std::{path::PathBuf, sync::Arc};
 use storage::Storage;
@@ -51,6 +55,8 @@ pub struct App {
     pub handlers: Handlers,
     /// Bounds.
     pub limits: Limits,
+    /// How much one address and one user may have of it.
+    pub gate: Gate,
     /// One permit per connection that may be served at the same time.
     pub connections: Arc<Semaphore>,
     /// Turns true when the server stops.

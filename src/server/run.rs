@@ -5,12 +5,12 @@ use crate::{
     auth::{AuthError, Tokens},
     config::{Config, ConfigError},
     endpoint::Endpoint,
+    gate::Gate,
     handler::{Handlers, WebhookHandler},
-    router,
+    listen, router,
     storage::{EmbeddedStorage, MigrationError, OpenError, Served, Storage, StorageError, load_migrations},
     webhook::Webhook,
 };
-use axum::serve::ListenerExt;
 use seaworthy_protocol::Position;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -47,7 +47,7 @@ pub enum RunError {
     #[error("signals cannot be listened for: {0}")]
     Signal(io::Error),
     #[error("the server failed: {0}")]
-    Serve(io::Error),
+    Serve(tokio::task::JoinError),
 }
 
 /// A server that is bound and has its database open.
@@ -69,10 +69,11 @@ impl Server {
     pub async fn open_with(config: &Config, handlers: Handlers) -> Result<Self, RunError> {
         let handlers = with_configured(handlers, config)?;
         let address = config.listen;
-        let listener = TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        let listener = listen::bind(address).map_err(|source| match source.kind() {
             io::ErrorKind::AddrInUse => RunError::AddressInUse { address },
             _ => RunError::Bind { address, source },
         })?;
+        listen::raise_file_limit(config.limits.max_connections);
         let tokens = Tokens::new(&config.auth)?;
         tokens.start().await?;
         let migrations = load_migrations(&config.migrations)?;
@@ -84,6 +85,7 @@ impl Server {
             storage: Arc::new(storage),
             tokens,
             handlers,
+            gate: Gate::new(&config.limits),
             limits: config.limits.clone(),
             connections: Arc::new(Semaphore::new(config.limits.max_connections)),
             stop: stopped,
@@ -114,15 +116,7 @@ impl Server {
             deliveries.spawn(webhook.run(app.storage.clone(), place, stop.subscribe()));
         }
         let patience = Duration::from_millis(app.limits.shutdown_timeout_ms);
-        let mut stopped = stop.subscribe();
-        let told = async move {
-            let _ = stopped.wait_for(|stop| *stop).await;
-        };
-        let prompt = listener.tap_io(|connection| {
-            // Small frames are not to wait for larger ones; a socket that refuses is only slower.
-            let _ = connection.set_nodelay(true);
-        });
-        let mut serving = tokio::spawn(axum::serve(prompt, router(app.clone(), &site)).with_graceful_shutdown(told).into_future());
+        let mut serving = tokio::spawn(listen::serve(listener, router(app.clone(), &site), app.clone(), stop.subscribe()));
         let failed = tokio::select! {
             ended = &mut serving => Some(ended),
             () = signal => None,
@@ -142,8 +136,7 @@ impl Server {
         app.storage.close().await;
         tracing::info!("stopped");
         match ended {
-            Some(Ok(Err(error))) => Err(RunError::Serve(error)),
-            Some(Err(error)) => Err(RunError::Serve(io::Error::other(error))),
+            Some(Err(error)) => Err(RunError::Serve(error)),
             _ => Ok(()),
         }
     }

@@ -51,7 +51,8 @@ pub(crate) fn meet_schema(conn: &Connection, tables: &BTreeMap<String, Table>) -
 
 /// Enters a checkpoint into the book, inside the caller's transaction.
 pub(crate) fn enter(conn: &Connection, frames: &[Frame<'_>], checkpoint: &Checkpoint, tables: &BTreeMap<String, Table>) -> Result<Booked, StoreError> {
-    let mut entering = Entering { conn, tables, entries: BTreeMap::new(), joined: BTreeSet::new(), let_go: BTreeMap::new(), swept: BTreeSet::new(), changed: false };
+    let mut entering =
+        Entering { conn, tables, entries: BTreeMap::new(), joined: BTreeSet::new(), let_go: BTreeMap::new(), swept: BTreeSet::new(), changed: false };
     if let Some(states) = &checkpoint.streams {
         entering.changed = subscribe::save_states(conn, states)?;
     }

@@ -5,6 +5,7 @@
 mod backend;
 mod by_hand;
 mod checking;
+mod crowd;
 mod embedding;
 mod example;
 mod explaining;

@@ -4,7 +4,7 @@ use seaworthy_protocol::{BucketId, Cursor, ReplicaId, Sequence, Subscription, Tr
 use std::sync::Arc;
 
 /// The user that a replica belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct User {
     /// The token's `iss`.
     pub issuer: String,

@@ -47,7 +47,7 @@ pub struct EmbeddedStorage {
 #[derive(Debug)]
 struct Readers {
     idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     streams: Arc<Streams>,
     run: Run,
 }
@@ -60,17 +60,19 @@ impl EmbeddedStorage {
         core.set_restore_window(restore_window_ms);
         let (streams, run) = core.shared();
         let idle = (0..READERS).map(|_| start::connect_reader(path)).collect::<Result<_, _>>()?;
-        let readers = Readers { idle: Mutex::new(idle), permits: Semaphore::new(READERS), streams, run };
+        let readers = Readers { idle: Mutex::new(idle), permits: Arc::new(Semaphore::new(READERS)), streams, run };
         Ok(Self { writer: Writer::spawn(core)?, readers: Arc::new(readers), _lock: lock })
     }
 
     async fn read<T: Send + 'static>(&self, read: impl FnOnce(&Connection, &Readers) -> Result<T, StorageError> + Send + 'static) -> Result<T, StorageError> {
         let readers = self.readers.clone();
-        let _permit = self.readers.permits.acquire().await.map_err(|_| StorageError::Stopping)?;
+        let permit = self.readers.permits.clone().acquire_owned().await.map_err(|_| StorageError::Stopping)?;
         let work = spawn_blocking(move || {
             let conn = readers.take()?;
             let result = read(&conn, &readers);
             readers.give_back(conn);
+            // Held to here: whoever asked may be gone long before.
+            drop(permit);
             result
         });
         work.await.map_err(|_| StorageError::Failed)?
