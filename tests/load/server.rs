@@ -112,6 +112,7 @@ fn toml(options: &Options) -> String {
     format!(
         "listen = \"127.0.0.1:0\"\ndatabase = \"load.db\"\nmigrations = \"migrations\"\n\
          [auth]\nissuer = {NAME:?}\naudience = {NAME:?}\nsecret = {SECRET:?}\n[tables.notes]\nowner = \"owner\"\nkeys = \"application\"\n\
+         [streams.numbered]\nquery = \"SELECT * FROM notes WHERE id = params.number AND owner = auth.user_id()\"\n\
          [limits]\nproxies = []\nmax_connections = {connections}\nmax_connections_per_user = {per_user}\nmax_pushes_per_second = {pushes}\n{patience}"
     )
 }
