@@ -1,7 +1,7 @@
 // The address bar follows the place where the person is, and the browser's back button leads to the place before.
 
 import type { Feed } from './feed.js';
-import { type Filter, hashOf, type Place, placeOf } from './model.js';
+import { type Filter, hashOf, type Place, placeOf, unarchived } from './model.js';
 
 export class Address {
   constructor(
@@ -30,8 +30,8 @@ export class Address {
   /** Goes to the list that is so many steps below the chosen one. */
   goToList(step: number): void {
     const { lists, place } = this.feed.model;
-    const index = lists?.findIndex((list) => list.id === place.listId) ?? -1;
-    const next = lists?.[index + step];
+    const steps = unarchived(lists ?? []);
+    const next = steps[steps.findIndex((list) => list.id === place.listId) + step];
     if (next) this.goTo({ listId: next.id, filter: 'all' });
   }
 }

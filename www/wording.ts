@@ -1,6 +1,7 @@
 // What the page says about connections and writes, in words of a person and not of the machine.
 
-import type { RowChange, Status } from 'seaworthy';
+import type { RejectedWrite, RowChange, Status } from 'seaworthy';
+import type { Arrival, People } from './model.js';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -78,21 +79,27 @@ export function count(n: number, noun: string): string {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  forbidden: 'You may not change this, or its list is gone.',
+  forbidden: 'You may not change this: its list is gone, or no longer shared with you.',
   constraint: 'It does not fit what is on the server.',
   foreign_key: 'Its list has been deleted meanwhile.',
-  row_deleted: 'It has been deleted meanwhile.',
+  row_deleted: 'It has been deleted meanwhile, or its list is no longer shared with you.',
   depends_on: 'A change that it builds on was refused.',
   conflict: 'Somebody else changed it first.',
   discarded: 'Somebody else changed it first.',
 };
 
-export function reason(code: string, message: string): string {
-  return REASONS[code] ?? message;
+export function reason({ reason, message, conflicts }: Pick<RejectedWrite, 'reason' | 'message' | 'conflicts'>): string {
+  const gone = reason === 'conflict' && conflicts.length > 0 && conflicts.every(({ kind }) => kind === 'not_found');
+  return REASONS[gone ? 'row_deleted' : reason] ?? message;
 }
 
 /** Names of rows by their keys, for changes that do not carry them. */
 export type Names = ReadonlyMap<string, string>;
+
+/** The row that gives a change its name: of a member, the list. */
+export function namedBy(change: RowChange): string {
+  return String(change.key[change.table === 'members' ? 'list_id' : 'id']);
+}
 
 /** A write in a line: what a person did. */
 export function deed(changes: readonly RowChange[], names: Names): string {
@@ -100,7 +107,8 @@ export function deed(changes: readonly RowChange[], names: Names): string {
   if (!first) return 'Changed something';
   if (changes.length === 1) return single(first, names);
   const list = changes.find((change) => change.table === 'lists');
-  if (list) return `${single(list, names)} with ${count(changes.length - 1, 'todo')}`;
+  const todos = changes.filter((change) => change.table === 'todos').length;
+  if (list) return todos === 0 ? single(list, names) : `${single(list, names)} with ${count(todos, 'todo')}`;
   const same = changes.every((change) => change.op === first.op);
   const verb = !same ? 'Changed' : first.op === 'update' && 'position' in first.new ? 'Reordered' : VERBS[first.op];
   return `${verb} ${count(changes.length, 'todo')}`;
@@ -109,14 +117,54 @@ export function deed(changes: readonly RowChange[], names: Names): string {
 const VERBS: Readonly<Record<RowChange['op'], string>> = { insert: 'Added', update: 'Changed', delete: 'Deleted' };
 
 function single(change: RowChange, names: Names): string {
+  if (change.table === 'members') return membership(change, names);
   const list = change.table === 'lists';
   const label = list ? 'name' : 'title';
-  const known = change.op === 'delete' ? change.old[label] : change.op === 'insert' ? change.new[label] : names.get(String(change.key.id));
+  const known = change.op === 'delete' ? change.old[label] : change.op === 'insert' ? change.new[label] : names.get(namedBy(change));
   const what = `${list ? 'the list ' : ''}“${String(known ?? '…')}”`;
   if (change.op === 'insert') return `Added ${what}`;
   if (change.op === 'delete') return `Deleted ${what}`;
   if (label in change.new) return `Renamed ${list ? 'the list ' : ''}“${String(change.old[label] ?? '…')}” to “${String(change.new[label])}”`;
+  if ('archived' in change.new) return change.new.archived ? `Archived ${what}` : `Brought ${what} back`;
   if ('done' in change.new) return `${change.new.done ? 'Completed' : 'Reopened'} ${what}`;
   if ('note' in change.new) return `Changed the note of ${what}`;
   return 'position' in change.new ? `Moved ${what}` : `Changed ${what}`;
+}
+
+function membership(change: RowChange, names: Names): string {
+  const list = `the list “${names.get(namedBy(change)) ?? '…'}”`;
+  const who = String(change.key.user_id);
+  return change.op === 'delete' ? `Ended that ${who} is in ${list}` : `Invited ${who} to ${list}`;
+}
+
+/** Who is in a list, for a button beside its name. */
+export function sharing({ me, owner, members }: People): string {
+  if (owner !== me) return `Shared by ${owner}`;
+  return members.length === 0 ? 'Share' : `Shared with ${all(members)}`;
+}
+
+/** A few names, or how many they are. */
+function all(names: readonly string[]): string {
+  const [first, second] = names;
+  if (names.length > 2) return `${names.length} people`;
+  return second === undefined ? String(first) : `${first} and ${second}`;
+}
+
+/** What came to this person from others, in a sentence. */
+export function invitation(lists: readonly { readonly name: string; readonly owner_id: string }[]): string {
+  const [list] = lists;
+  return lists.length === 1 && list ? `${list.owner_id} shares “${list.name}” with you.` : `${lists.length} lists are shared with you now.`;
+}
+
+/** What is not seen any more, and what became of changes to it, in a message. */
+export function losses(gone: readonly string[], refused: number): string {
+  const lists = gone.length === 1 ? `“${gone[0]}” is no longer shared with you.` : `${gone.length} lists are no longer shared with you.`;
+  if (refused === 0) return lists;
+  if (gone.length === 0) return `The server refused ${count(refused, 'change')}. ${refused === 1 ? 'It was' : 'They were'} taken back here.`;
+  return `${lists} ${count(refused, 'change')} of yours came too late, and ${refused === 1 ? 'is' : 'are'} kept for you to see.`;
+}
+
+/** How far the first synchronisation is. */
+export function progress({ rows, fraction }: Arrival): string {
+  return rows === 0 ? 'Fetching what is yours…' : `Fetching what is yours: ${count(rows, 'row')}, ${Math.floor(fraction * 100)} %`;
 }

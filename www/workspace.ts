@@ -3,7 +3,7 @@
 
 import { type Sql, sql } from 'seaworthy';
 import { between } from './order.js';
-import type { AppDatabase, List, Todo } from './schema.js';
+import type { AppDatabase, List, Member, Todo } from './schema.js';
 
 /** Brings back what a deletion took away. */
 export type Undo = () => Promise<void>;
@@ -19,7 +19,7 @@ export class Workspace {
   async addList(name: string): Promise<string> {
     const last = await this.db.get(sql<{ position: number | null }>`SELECT max(position) AS position FROM lists`);
     const position = between(last?.position ?? null, null) ?? 1;
-    const receipt = await this.db.tables.lists.insert({ name, owner_id: this.user, position, created_at: Date.now() });
+    const receipt = await this.db.tables.lists.insert({ name, owner_id: this.user, position, created_at: Date.now(), archived: false });
     return idOf(receipt.rows);
   }
 
@@ -29,11 +29,38 @@ export class Workspace {
 
   /** Deletes a list with its todos. */
   async deleteList(list: List): Promise<Undo> {
-    const todos = await this.db.tables.todos.where({ list_id: list.id }).all();
+    const [todos, members] = await Promise.all([
+      this.db.tables.todos.where({ list_id: list.id }).all(),
+      this.db.tables.members.where({ list_id: list.id }).all(),
+    ]);
     await this.db.exec(sql`DELETE FROM lists WHERE id = ${list.id}`);
     return async () => {
-      await this.db.batch([insertList(list), ...todos.map(insertTodo)]);
+      await this.db.batch([insertList(list), ...members.map(insertMember), ...todos.map(insertTodo)]);
     };
+  }
+
+  /** Puts a list away, for everybody who is in it. */
+  async archive(list: List): Promise<Undo> {
+    await this.setArchived(list.id, true);
+    return () => this.setArchived(list.id, false);
+  }
+
+  async bringBack(list: List): Promise<void> {
+    await this.setArchived(list.id, false);
+  }
+
+  /** Shares a list with somebody. */
+  async invite(listId: string, user: string): Promise<void> {
+    await this.db.exec(insertMember({ list_id: listId, user_id: user, added_at: Date.now() }));
+  }
+
+  /** Ends that somebody is in a list. */
+  async takeOut(listId: string, user: string): Promise<void> {
+    await this.db.exec(sql`DELETE FROM members WHERE list_id = ${listId} AND user_id = ${user}`);
+  }
+
+  async leaveList(listId: string): Promise<void> {
+    await this.takeOut(listId, this.user);
   }
 
   /** Adds todos at the end of a list, all or none. */
@@ -82,6 +109,10 @@ export class Workspace {
     return move;
   }
 
+  private async setArchived(id: string, archived: boolean): Promise<void> {
+    await this.db.exec(sql`UPDATE lists SET archived = ${archived} WHERE id = ${id}`);
+  }
+
   private async place(todo: Todo, before: string | null, after: string | null): Promise<void> {
     const rows = await this.db.all(sql<Placed>`SELECT id, position FROM todos WHERE list_id = ${todo.list_id} AND id <> ${todo.id} ORDER BY position, id`);
     const positionOf = (id: string | null) => rows.find((row) => row.id === id)?.position ?? null;
@@ -104,8 +135,12 @@ function renumber(id: string, before: string | null, others: readonly Placed[]):
 
 function insertList(list: List): Sql {
   return sql`
-    INSERT INTO lists (id, name, owner_id, position, created_at)
-    VALUES (${list.id}, ${list.name}, ${list.owner_id}, ${list.position}, ${list.created_at})`;
+    INSERT INTO lists (id, name, owner_id, position, created_at, archived)
+    VALUES (${list.id}, ${list.name}, ${list.owner_id}, ${list.position}, ${list.created_at}, ${list.archived})`;
+}
+
+function insertMember(member: Member): Sql {
+  return sql`INSERT INTO members (list_id, user_id, added_at) VALUES (${member.list_id}, ${member.user_id}, ${member.added_at})`;
 }
 
 function insertTodo(todo: Todo): Sql {

@@ -11,7 +11,7 @@ const TIMEOUT_MS = 60_000;
 for (const name of BROWSERS) {
   describe(`the demo from its cache, in ${name}`, () => {
     test('it opens with the server stopped after the browser was killed, keeps what is written, and sends it later', { timeout: TIMEOUT_MS }, async () => {
-      const server = await TestServer.start();
+      const server = await TestServer.ofDemo();
       const browser = await InstalledBrowser.start(name);
       const open = () => Demo.open({ page: async () => (await browser.tab()).page }, server.url);
       try {

@@ -54,7 +54,7 @@ inEveryBrowser('the demo and its owners', (scenario) => {
     const www = await mkdtemp(path.join(tmpdir(), 'seaworthy-www-'));
     const packageDir = path.resolve('dist');
     const older: { release: string } = await buildDemo({ packageDir, outDir: www, minify: true });
-    const server = await TestServer.start({ www });
+    const server = await TestServer.ofDemo({ www });
     try {
       const ann = await stage.window(server.url);
       await ann.addList('Kept');

@@ -131,7 +131,7 @@ inEveryBrowser('the demo and its network', (scenario, browser) => {
     const refused = () => document.querySelector('[data-kind=rejected]')?.textContent;
     const text = await ben.page.until('the refused write in the panel', refused);
     assert.match(text ?? '', /Added “Too late”/);
-    assert.match(text ?? '', /Its list has been deleted meanwhile/);
+    assert.match(text ?? '', /its list is gone, or no longer shared with you/);
     await ben.page.click('[data-kind=rejected] .button-quiet');
     await ben.page.until('no refused write', () => document.querySelector<HTMLElement>('.badge')?.dataset.rejected === '0');
     await ben.page.press('Escape');

@@ -20,6 +20,21 @@ export class Demo {
     return demo;
   }
 
+  /** Opens it on a device where somebody is signed in. */
+  static async openFor(profile: Pick<Profile<TestPage>, 'page'>, url: string, user: string, offline: boolean): Promise<Demo> {
+    const demo = new Demo(await profile.page({}));
+    await demo.page.goto(`${url}/`);
+    await demo.page.run(
+      ([name, switchedOff]) => {
+        localStorage.setItem('seaworthy-demo.user', name);
+        if (switchedOff) localStorage.setItem('seaworthy-demo.offline', 'on');
+      },
+      [user, offline] as const,
+    );
+    await demo.page.goto(`${url}/`);
+    return demo;
+  }
+
   /** Waits until the database is open and the todos, or the welcome, are shown. */
   async ready(): Promise<void> {
     await this.page.until('the todos or the welcome', () => document.querySelector('.pane, .welcome') !== null);
@@ -57,6 +72,53 @@ export class Demo {
   async hasList(name: string): Promise<void> {
     const names = (wanted: string) => [...document.querySelectorAll('.list-name')].some((element) => element.textContent === wanted);
     await this.page.until(`a list ${name} in the sidebar`, names, name);
+  }
+
+  async lacksList(name: string): Promise<void> {
+    const absent = (wanted: string) => ![...document.querySelectorAll('.list-name')].some((element) => element.textContent === wanted);
+    await this.page.until(`no list ${name} in the sidebar`, absent, name);
+  }
+
+  /** Invites somebody to the chosen list. */
+  async invite(user: string): Promise<void> {
+    await this.page.click('.share');
+    await this.page.fill('[name=member]', user);
+    await this.page.press('Enter');
+    await this.page.until(`${user} among the people`, (name) => document.querySelector(`.person[data-user="${name}"]`) !== null, user);
+    await this.page.press('Escape');
+  }
+
+  /** Ends that somebody is in the chosen list. */
+  async takeOut(user: string): Promise<void> {
+    await this.page.click('.share');
+    await this.page.click(`.person[data-user="${user}"] .tool`);
+    await this.page.until(`${user} not to be in it`, (name) => document.querySelector(`.person[data-user="${name}"]`) === null, user);
+    await this.page.press('Escape');
+  }
+
+  /** Waits until the button beside the name of the chosen list says this. */
+  async sharing(text: string): Promise<void> {
+    await this.page.until(`the list to be “${text}”`, (wanted) => document.querySelector('.share')?.textContent === wanted, text);
+  }
+
+  /** The todos that say who added them. */
+  async authors(): Promise<Record<string, string>> {
+    return this.page.run(() => {
+      const rows = [...document.querySelectorAll('.todo')].map((row) => [
+        row.querySelector('.title-text')?.textContent,
+        row.querySelector('.todo-author')?.textContent,
+      ]);
+      return Object.fromEntries(rows.filter(([, author]) => author));
+    });
+  }
+
+  /** The writes in the panel that the server refused, with the reasons. */
+  async refused(count: number): Promise<string[]> {
+    await this.page.click('.badge');
+    await this.page.until(`${count} refused writes`, (n) => document.querySelectorAll('[data-kind=rejected] .write').length === n, count);
+    const texts = await this.page.run(() => [...document.querySelectorAll<HTMLElement>('[data-kind=rejected] .write')].map((item) => item.innerText));
+    await this.page.press('Escape');
+    return texts;
   }
 
   async addTodo(title: string): Promise<void> {

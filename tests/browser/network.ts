@@ -1,11 +1,14 @@
 // A piece of wire between a browser and the server that can be cut: every connection breaks, and none can be made.
+// Or it holds back what the server says, as a very slow network does.
 
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 export class Wire {
   private readonly sockets = new Set<Socket>();
+  private readonly answers = new Map<Socket, Socket>();
   private cut = false;
+  private held = false;
 
   private constructor(
     private readonly server: Server,
@@ -39,6 +42,18 @@ export class Wire {
     this.cut = false;
   }
 
+  /** Keeps what the server says from arriving. */
+  hold(): void {
+    this.held = true;
+    for (const [far, near] of this.answers) far.unpipe(near);
+  }
+
+  /** Lets all of it arrive. */
+  release(): void {
+    this.held = false;
+    for (const [far, near] of this.answers) far.pipe(near);
+  }
+
   async remove(): Promise<void> {
     this.break();
     this.server.close();
@@ -59,9 +74,12 @@ export class Wire {
       socket.on('error', () => other.destroy());
       socket.on('close', () => {
         this.sockets.delete(socket);
+        this.answers.delete(far);
         other.destroy();
       });
-      socket.pipe(other);
     }
+    this.answers.set(far, near);
+    near.pipe(far);
+    if (!this.held) far.pipe(near);
   }
 }

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -18,11 +18,11 @@ export interface ServerOptions {
   readonly www?: string;
   /** The folder of migrations, from the project; the demo's unless told. */
   readonly migrations?: string;
-  /** The synchronised tables, as TOML; the demo's unless told. */
+  /** The synchronised tables and the streams, as TOML; the lists and todos of an owner unless told. */
   readonly tables?: string;
 }
 
-const DEMO_TABLES = '[tables.lists]\nowner = "owner_id"\n\n[tables.todos]\nowner = "owner_id"\n';
+const OWNED = '[tables.lists]\nowner = "owner_id"\n\n[tables.todos]\nowner = "owner_id"\n';
 
 export class TestServer {
   private process: ChildProcess | null = null;
@@ -40,6 +40,12 @@ export class TestServer {
     await writeFile(server.configuration, server.toml(options));
     await server.run();
     return server;
+  }
+
+  /** Starts the demo's: with its tables, streams and rules. */
+  static async ofDemo(options: ServerOptions = {}): Promise<TestServer> {
+    const demo = await readFile(path.join(ROOT, 'www/server/seaworthy.toml'), 'utf8');
+    return TestServer.start({ ...options, tables: demo.slice(demo.indexOf('[tables.')) });
   }
 
   get url(): string {
@@ -102,7 +108,7 @@ export class TestServer {
     return path.join(this.folder, 'seaworthy.toml');
   }
 
-  private toml({ www = 'www/dist', migrations = 'www/server/migrations', tables = DEMO_TABLES }: ServerOptions): string {
+  private toml({ www = 'www/dist', migrations = 'www/server/migrations', tables = OWNED }: ServerOptions): string {
     const text = (value: string): string => JSON.stringify(value);
     return [
       `listen = "127.0.0.1:${this.port}"`,

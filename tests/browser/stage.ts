@@ -56,7 +56,7 @@ export class Stage {
   ) {}
 
   static async set(browser: TestBrowser<TestPage>): Promise<Stage> {
-    return new Stage(await TestServer.start(), browser);
+    return new Stage(await TestServer.ofDemo(), browser);
   }
 
   async profile(): Promise<Profile<TestPage>> {
@@ -68,6 +68,14 @@ export class Stage {
   /** A window in a profile of its own, unless one is given. */
   async window(url: string, profile?: Profile<TestPage>, size?: { width: number; height: number }): Promise<Demo> {
     const demo = await Demo.open(profile ?? (await this.profile()), url, size);
+    this.windows.push(demo);
+    return demo;
+  }
+
+  /** A window of somebody on a device of their own. */
+  async person(user: string, { url = this.server.url, offline = false }: { url?: string; offline?: boolean } = {}): Promise<Demo> {
+    const profile = await this.profile();
+    const demo = await Demo.openFor(profile, url, user, offline);
     this.windows.push(demo);
     return demo;
   }

@@ -230,22 +230,45 @@ fn a_rule_that_is_none_stops_the_start_and_is_shown_with_the_place() {
 }
 
 #[tokio::test]
-async fn in_the_demo_a_todo_is_in_a_list_of_its_owner() {
+async fn in_the_demo_a_list_is_its_owners_and_its_todos_are_of_everybody_in_it() {
     let demo = include_str!("../../www/server/seaworthy.toml");
     let mut setup = Setup::new();
     setup.tables = demo[demo.find("[tables.lists]").unwrap()..].to_owned();
     let server = setup.start();
     let (mut alice, mut bob) = (Writer::new(&server, "alice", 1), Writer::new(&server, "bob", 2));
     let list = |owner: &str| json!({ "table": "lists", "op": "insert", "key": { "id": owner }, "new": { "name": "L", "owner_id": owner, "position": 1, "created_at": 1 } });
+    let invite = |list: &str, user: &str| json!({ "table": "members", "op": "insert", "key": { "list_id": list, "user_id": user }, "new": { "added_at": 1 } });
     let todo = |id: &str, list: &str, owner: &str| {
         let new = json!({ "list_id": list, "title": "Milk", "done": 0, "position": 1, "owner_id": owner, "created_at": 1, "updated_at": 1 });
         json!({ "table": "todos", "op": "insert", "key": { "id": id }, "new": new })
     };
     assert_eq!(alice.sync(json!([list("alice"), todo("t1", "alice", "alice")])).await, "applied");
-    assert_eq!(bob.sync(json!([list("bob"), todo("t2", "bob", "bob")])).await, "applied");
-    assert_eq!(bob.sync(json!([todo("t3", "alice", "bob")])).await, "forbidden");
-    assert_eq!(bob.sync(json!([todo("t3", "nowhere", "bob")])).await, "forbidden");
-    assert_eq!(bob.sync(json!([todo("t3", "alice", "alice")])).await, "forbidden");
+    assert_eq!(bob.sync(json!([list("bob"), todo("t2", "bob", "bob"), invite("bob", "carol")])).await, "applied", "a list with all that is in it");
+    for (what, change) in [
+        ("a todo in a list of others", todo("t3", "alice", "bob")),
+        ("a todo in a list that is not there", todo("t3", "nowhere", "bob")),
+        ("a todo moved there", update("todos", "t2", json!({ "list_id": "alice" }))),
+        ("inviting oneself", invite("alice", "bob")),
+        ("a list given away", update("lists", "bob", json!({ "owner_id": "alice" }))),
+    ] {
+        assert_eq!(bob.sync(json!([change])).await, "forbidden", "{what}");
+    }
+
+    assert_eq!(alice.sync(json!([invite("alice", "bob"), invite("alice", "carol")])).await, "applied");
+    assert_eq!(alice.sync(json!([invite("alice", "bob")])).await, "applied", "invited on two devices");
+    assert_eq!(bob.sync(json!([todo("t3", "alice", "bob"), update("todos", "t1", json!({ "title": "Oats" }))])).await, "applied");
+    for (what, change) in [
+        ("renaming", update("lists", "alice", json!({ "name": "Bob's" }))),
+        ("archiving", update("lists", "alice", json!({ "archived": 1 }))),
+        ("deleting", delete("lists", "alice")),
+        ("inviting", invite("alice", "dave")),
+        ("taking out", member("delete", "alice", "carol")),
+    ] {
+        assert_eq!(bob.sync(json!([change])).await, "forbidden", "{what} is the owner's");
+    }
+
+    assert_eq!(bob.sync(json!([member("delete", "alice", "bob")])).await, "applied", "leaving");
+    assert_eq!(bob.sync(json!([todo("t4", "alice", "bob")])).await, "forbidden");
     assert_eq!(bob.sync(json!([update("todos", "t2", json!({ "list_id": "alice" }))])).await, "forbidden");
     assert_eq!(bob.sync(json!([update("todos", "t2", json!({ "title": "Oats" }))])).await, "applied");
 }

@@ -11,13 +11,13 @@ export class Frame {
   constructor(
     private readonly sidebar: HTMLElement,
     badge: HTMLElement,
-    notices: HTMLElement,
+    notices: readonly HTMLElement[],
     ...dialogs: HTMLElement[]
   ) {
     const label = { 'aria-label': 'Lists', 'aria-controls': 'sidebar', 'aria-expanded': 'false' };
     this.menuButton = h('button', { class: 'tool menu-button', type: 'button', ...label, on: { click: () => this.showMenu(true) } }, icon('menu'));
     const scrim = h('div', { class: 'scrim', on: { click: () => this.showMenu(false) } });
-    const page = h('div', { class: 'page' }, h('div', { class: 'top-bar' }, this.menuButton, badge), notices, this.main);
+    const page = h('div', { class: 'page' }, h('div', { class: 'top-bar' }, this.menuButton, badge), ...notices, this.main);
     this.node = h('div', { class: 'layout' }, sidebar, scrim, page, ...dialogs);
   }
 

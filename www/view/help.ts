@@ -16,6 +16,7 @@ const SHORTCUTS: readonly (readonly [keys: string, what: string])[] = [
   ['Alt ↑ ↓', 'Move the todo'],
   ['Delete', 'Delete the todo'],
   [`${COMMAND} Z`, 'Undo a deletion'],
+  ['P', 'People: share the list'],
   ['1 2 3', 'All, active, done'],
   ['[ ]', 'List before, list after'],
   ['O', 'Work offline, and online again'],
@@ -43,7 +44,7 @@ export function helpDialog(): Dialog {
     h(
       'p',
       { class: 'help-text' },
-      'Your todos live in a database in this browser. Switch the network off, change what you like, reload, and switch it on again: everything finds its way.',
+      'Your todos live in a database in this browser. Switch the network off, change what you like, reload, and switch it on again: everything finds its way. Share a list with somebody: it appears where that person is signed in.',
     ),
     h('dl', { class: 'shortcuts' }, ...rows),
     h('label', { class: 'offline-switch' }, h('span', {}, 'Single letters are shortcuts'), letters),

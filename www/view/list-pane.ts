@@ -1,9 +1,11 @@
-// The chosen list: its name, the filter, the field for a new todo, the todos.
+// The chosen list: its name, who is in it, the filter, the field for a new todo, the todos.
 
 import { editor } from '../editor.js';
 import { fill, h, setAttribute, setText } from '../element.js';
-import { FILTERS, type Filter, filtered, hashOf, type Model } from '../model.js';
+import { icon } from '../icon.js';
+import { FILTERS, type Filter, filtered, hashOf, type Model, peopleOf } from '../model.js';
 import type { List, Todo } from '../schema.js';
+import { sharing } from '../wording.js';
 import { Composer } from './composer.js';
 import { MAX_NAME_LENGTH } from './sidebar.js';
 import { TodoList, type TodoListActions } from './todo-list.js';
@@ -19,6 +21,9 @@ export interface ListPaneActions extends Omit<TodoListActions, 'leave'> {
   add(list: List, titles: string[]): void;
   renameList(list: List, name: string): void;
   clearCompleted(list: List, count: number): void;
+  share(list: List): void;
+  archive(list: List): void;
+  bringBack(list: List): void;
 }
 
 export class ListPane {
@@ -27,10 +32,16 @@ export class ListPane {
   readonly composer: Composer;
   private readonly heading = h('h1', { class: 'pane-title' });
   private readonly summary = h('p', { class: 'pane-summary' });
+  private readonly sharing = h('span');
+  private readonly archive: HTMLButtonElement;
+  private readonly archived: HTMLElement;
+  private readonly archivedText = h('p');
+  private readonly back: HTMLButtonElement;
   private readonly filters = new Map<Filter, HTMLAnchorElement>();
   private readonly empty = h('p', { class: 'pane-empty' });
   private readonly clear: HTMLButtonElement;
   private list: List | null = null;
+  private mine = true;
   private done = 0;
 
   constructor(private readonly actions: ListPaneActions) {
@@ -44,11 +55,18 @@ export class ListPane {
       { class: 'button button-quiet clear', type: 'button', on: { click: () => this.list && actions.clearCompleted(this.list, this.done) } },
       'Clear completed',
     );
+    const share = h('button', { class: 'pane-tool share', type: 'button', on: { click: () => this.list && actions.share(this.list) } });
+    share.append(icon('people'), this.sharing);
+    this.archive = h('button', { class: 'pane-tool archive-list', type: 'button', on: { click: () => this.list && actions.archive(this.list) } });
+    this.archive.append(icon('archive'), 'Archive');
+    this.back = h('button', { class: 'button', type: 'button', on: { click: () => this.list && actions.bringBack(this.list) } }, 'Bring it back');
+    this.archived = h('div', { class: 'pane-archived' }, this.archivedText, this.back);
     for (const filter of FILTERS) this.filters.set(filter, h('a', { class: 'filter', 'data-filter': filter }, LABELS[filter]));
     this.node = h(
       'section',
       { class: 'pane', 'aria-label': 'Todos' },
-      h('header', { class: 'pane-head' }, this.heading, this.summary),
+      h('header', { class: 'pane-head' }, this.heading, this.summary, h('div', { class: 'pane-tools' }, share, this.archive)),
+      this.archived,
       this.composer.node,
       h('div', { class: 'pane-bar' }, h('nav', { class: 'filters', 'aria-label': 'Filter' }, ...this.filters.values()), this.clear),
       this.todos.node,
@@ -58,23 +76,40 @@ export class ListPane {
 
   update(model: Model, list: List): void {
     const { filter } = model.place;
+    const people = peopleOf(list, model);
+    this.mine = people.owner === people.me;
     if (this.list?.id !== list.id) this.change(list);
     this.list = list;
     if (!this.heading.querySelector('textarea')) this.showName(list.name);
+    setText(this.sharing, sharing(people));
+    this.showArchive(list, model.todosHere);
     this.composer.setList(list.name);
     for (const [name, link] of this.filters) {
       setAttribute(link, 'href', hashOf({ listId: list.id, filter: name }));
       setAttribute(link, 'aria-current', name === filter ? 'true' : null);
     }
-    if (model.todos) this.showTodos(model.todos, filter);
+    if (model.todos) this.showTodos(model.todos, filter, model.todosHere);
   }
 
-  private showTodos(todos: readonly Todo[], filter: Filter): void {
+  private showArchive({ archived, owner_id }: List, todosHere: boolean): void {
+    this.archive.hidden = archived || !this.mine;
+    this.archived.hidden = !archived;
+    this.back.hidden = !this.mine;
+    // Before, there would be no way back from a deletion.
+    this.back.disabled = !todosHere;
+    setText(this.archivedText, `This list is in the archive: its todos are fetched when you look at it.${this.mine ? '' : ` ${owner_id} can bring it back.`}`);
+  }
+
+  private showTodos(todos: readonly Todo[], filter: Filter, here: boolean): void {
     const shown = filtered(todos, filter);
     this.done = todos.filter((todo) => todo.done).length;
     this.todos.update(shown);
     setText(this.summary, summaryOf(todos.length - this.done, this.done));
-    setText(this.empty, shown.length === 0 ? EMPTY[filter] : '');
+    setText(
+      this.empty,
+      shown.length > 0 ? '' : here ? EMPTY[filter] : 'The todos of this list are on their way. Without a network, they come when there is one.',
+    );
+    setAttribute(this.empty, 'aria-busy', shown.length === 0 && !here);
     this.empty.hidden = shown.length > 0;
     this.clear.hidden = this.done === 0;
   }
@@ -89,8 +124,10 @@ export class ListPane {
   }
 
   private showName(name: string): void {
-    if (this.heading.firstElementChild?.textContent === name) return;
-    fill(this.heading, h('button', { class: 'title', type: 'button', title: 'Rename', on: { click: () => this.editName() } }, name));
+    const { firstElementChild: there } = this.heading;
+    if (there?.textContent === name && (there.tagName === 'BUTTON') === this.mine) return;
+    const rename = () => h('button', { class: 'title', type: 'button', title: 'Rename', on: { click: () => this.editName() } }, name);
+    fill(this.heading, this.mine ? rename() : h('span', { class: 'title' }, name));
   }
 
   private editName(): void {

@@ -1,11 +1,13 @@
-// The lists, and at the foot: who is signed in, the offline switch, the appearance, help.
+// The lists, those in the archive behind a fold, and at the foot: who is signed in, the offline switch, the appearance, help.
 
 import { type Appearance, appearance, nextAppearance } from '../appearance.js';
 import { editor } from '../editor.js';
 import { arrange, fill, h, setAttribute, setText } from '../element.js';
 import { icon } from '../icon.js';
-import { hashOf, type Model } from '../model.js';
+import { hashOf, type Model, type People, peopleOf, unarchived } from '../model.js';
 import type { List } from '../schema.js';
+import { sharing } from '../wording.js';
+import { avatar } from './avatar.js';
 import { OfflineSwitch } from './offline-switch.js';
 
 export const MAX_NAME_LENGTH = 100;
@@ -14,6 +16,8 @@ export interface SidebarActions {
   addList(name: string): void;
   renameList(list: List, name: string): void;
   deleteList(list: List): void;
+  /** Shows who is in a list; whoever is not its owner leaves it there. */
+  share(list: List): void;
   /** A list was chosen; the address says which. */
   choose(): void;
   setOffline(offline: boolean): void;
@@ -25,6 +29,9 @@ export class Sidebar {
   readonly node: HTMLElement;
   private readonly items = new Map<string, ListItem>();
   private readonly list = h('ul', { class: 'lists' });
+  private readonly archived = h('ul', { class: 'lists' });
+  private readonly archiveLabel = h('summary', { class: 'archive-label' });
+  private readonly archive = h('details', { class: 'archive' }, this.archiveLabel, this.archived);
   private readonly field: HTMLInputElement;
   private readonly offline: OfflineSwitch;
 
@@ -50,6 +57,7 @@ export class Sidebar {
       h('div', { class: 'brand' }, icon('anchor'), h('span', {}, 'Seaworthy')),
       h('nav', { 'aria-label': 'Lists' }, this.list),
       h('form', { class: 'new-list', on: { submit: (event) => this.submit(event) } }, icon('add'), this.field),
+      this.archive,
       h(
         'div',
         { class: 'sidebar-foot' },
@@ -72,12 +80,16 @@ export class Sidebar {
     for (const list of lists) {
       const item = this.items.get(list.id) ?? new ListItem(list, this.actions);
       this.items.set(list.id, item);
-      item.update(list, model.counts.get(list.id)?.active ?? 0, model.place.listId === list.id);
+      item.update(list, peopleOf(list, model), model.counts.get(list.id)?.active ?? 0, model.place.listId === list.id);
     }
-    arrange(
-      this.list,
-      lists.flatMap((list) => this.items.get(list.id)?.node ?? []),
-    );
+    const open = unarchived(lists);
+    const archived = lists.slice(open.length);
+    arrange(this.list, this.nodes(open));
+    arrange(this.archived, this.nodes(archived));
+    this.archive.hidden = archived.length === 0;
+    setText(this.archiveLabel, `Archive (${archived.length})`);
+    // Where the person is, is never behind the fold.
+    if (archived.some((list) => list.id === model.place.listId)) this.archive.open = true;
   }
 
   setOffline(offline: boolean): void {
@@ -86,6 +98,10 @@ export class Sidebar {
 
   focusNewList(): void {
     this.field.focus();
+  }
+
+  private nodes(lists: readonly List[]): HTMLLIElement[] {
+    return lists.flatMap((list) => this.items.get(list.id)?.node ?? []);
   }
 
   private submit(event: SubmitEvent): void {
@@ -100,10 +116,15 @@ export class Sidebar {
 class ListItem {
   readonly node: HTMLLIElement;
   private readonly name = h('span', { class: 'list-name' });
+  private readonly mark = h('span', { class: 'list-mark' });
   private readonly count = h('span', { class: 'list-count' });
   private readonly link: HTMLAnchorElement;
   private readonly rename: HTMLButtonElement;
   private readonly remove: HTMLButtonElement;
+  private readonly leave: HTMLButtonElement;
+  private readonly tools = h('div', { class: 'tools' });
+  private mine = false;
+  private marked: string | null = null;
 
   constructor(
     private list: List,
@@ -113,15 +134,21 @@ class ListItem {
       'a',
       { class: 'list-link', draggable: 'false', on: { click: () => actions.choose(), dblclick: () => this.edit(), keydown: (event) => this.keydown(event) } },
       this.name,
+      this.mark,
       this.count,
     );
     this.rename = h('button', { class: 'tool', type: 'button', title: 'Rename', on: { click: () => this.edit() } }, icon('edit'));
     this.remove = h('button', { class: 'tool', type: 'button', title: 'Delete', on: { click: () => actions.deleteList(this.list) } }, icon('trash'));
-    this.node = h('li', { class: 'list', 'data-id': list.id }, this.link, h('div', { class: 'tools' }, this.rename, this.remove));
+    this.leave = h('button', { class: 'tool', type: 'button', title: 'Leave', on: { click: () => actions.share(this.list) } }, icon('leave'));
+    this.node = h('li', { class: 'list', 'data-id': list.id }, this.link, this.tools);
   }
 
-  update(list: List, active: number, chosen: boolean): void {
+  update(list: List, people: People, active: number, chosen: boolean): void {
     this.list = list;
+    this.mine = people.owner === people.me;
+    // A list in the archive is brought back before it is deleted: its todos may not be here, and there would be no way back.
+    arrange(this.tools, this.mine ? [this.rename, ...(list.archived ? [] : [this.remove])] : [this.leave]);
+    this.showMark(people);
     setText(this.name, list.name);
     setText(this.count, active > 0 ? String(active) : '');
     setAttribute(this.count, 'aria-label', active > 0 ? `${active} to do` : null);
@@ -129,19 +156,34 @@ class ListItem {
     setAttribute(this.link, 'aria-current', chosen ? 'page' : null);
     setAttribute(this.rename, 'aria-label', `Rename the list “${list.name}”`);
     setAttribute(this.remove, 'aria-label', `Delete the list “${list.name}”`);
+    setAttribute(this.leave, 'aria-label', `Leave the list “${list.name}”`);
+  }
+
+  /** Whose it is, or that others are in it. */
+  private showMark(people: People): void {
+    const text = this.mine && people.members.length === 0 ? null : sharing(people);
+    if (text === this.marked) return;
+    this.marked = text;
+    setAttribute(this.mark, 'title', text);
+    fill(this.mark, ...(text ? [this.mine ? icon('people') : avatar(people.owner), h('span', { class: 'visually-hidden' }, text)] : []));
   }
 
   private keydown(event: KeyboardEvent): void {
     if (event.key === 'F2') this.edit();
-    else if (event.key === 'Delete') this.actions.deleteList(this.list);
+    else if (event.key === 'Delete') this.discard();
     else if (event.key === 'ArrowDown') sibling(this.node.nextElementSibling);
     else if (event.key === 'ArrowUp') sibling(this.node.previousElementSibling);
     else return;
     event.preventDefault();
   }
 
+  private discard(): void {
+    if (!this.mine) this.actions.share(this.list);
+    else if (!this.list.archived) this.actions.deleteList(this.list);
+  }
+
   private edit(): void {
-    if (this.node.classList.contains('editing')) return;
+    if (!this.mine || this.node.classList.contains('editing')) return;
     const children = [...this.node.children];
     const field = editor({
       value: this.list.name,
@@ -165,11 +207,10 @@ function sibling(item: Element | null): void {
 }
 
 function accountButton(user: string, open: () => void): HTMLButtonElement {
-  const initial = [...user][0]?.toUpperCase() ?? '?';
   return h(
     'button',
     { class: 'account', type: 'button', title: 'Account', on: { click: open } },
-    h('span', { class: 'avatar', 'aria-hidden': 'true' }, initial),
+    avatar(user),
     h('span', { class: 'account-name' }, h('span', { class: 'visually-hidden' }, 'Signed in as '), user),
   );
 }

@@ -33,7 +33,7 @@ export function signInPage(signIn: (user: string) => void): HTMLElement {
       { class: 'cover-card', on: { submit } },
       h('div', { class: 'cover-mark' }, icon('anchor')),
       h('h1', {}, 'Sign in'),
-      h('p', {}, 'This is a development server: any name will do. Each name has todos of its own.'),
+      h('p', {}, 'This is a development server: any name will do. Each name has lists of its own, and those that others share with it.'),
       h('label', { class: 'field-label', for: 'user-name' }, 'Your name'),
       field,
       problem,

@@ -58,7 +58,7 @@ export class SyncPanel {
       'li',
       { class: 'write' },
       h('span', { class: 'write-deed' }, what),
-      h('span', { class: 'write-reason' }, reason(write.reason, write.message)),
+      h('span', { class: 'write-reason' }, reason(write)),
       h(
         'div',
         { class: 'write-actions' },

@@ -13,6 +13,8 @@ export interface TodoActions {
   /** The title or the note was edited; `edited` holds it. */
   setText(edited: Todo): void;
   remove(todo: Todo): void;
+  /** Who added it, if somebody else did. */
+  authorOf(todo: Todo): string | null;
 }
 
 export class TodoRow {
@@ -22,6 +24,7 @@ export class TodoRow {
   private readonly title: HTMLButtonElement;
   private readonly titleText = h('span', { class: 'title-text' });
   private readonly note: HTMLButtonElement;
+  private readonly author = h('span', { class: 'todo-author' });
   private readonly noteTool: HTMLButtonElement;
   private readonly deleteTool: HTMLButtonElement;
   private readonly body: HTMLDivElement;
@@ -50,6 +53,7 @@ export class TodoRow {
       this.grip,
       h('span', { class: 'tick-box' }, this.tick, icon('check')),
       this.body,
+      this.author,
       // The tools leave the focus where it is: a field that lost it would end, and take the tools from under the finger.
       h('div', { class: 'tools', on: { mousedown: (event) => event.preventDefault() } }, this.noteTool, this.deleteTool),
     );
@@ -72,6 +76,7 @@ export class TodoRow {
     setText(this.titleText, todo.title);
     setText(this.note, todo.note ?? '');
     this.note.hidden = !todo.note || this.editing?.what === 'note';
+    this.showAuthor(this.actions.authorOf(todo));
     setAttribute(this.note, 'aria-label', `Edit the note of “${todo.title}”: ${todo.note ?? ''}`);
     setAttribute(this.noteTool, 'aria-label', `${todo.note ? 'Edit the' : 'Add a'} note of “${todo.title}”`);
     setAttribute(this.deleteTool, 'aria-label', `Delete “${todo.title}”`);
@@ -122,6 +127,11 @@ export class TodoRow {
       onEnd: (byKeyboard) => this.endEditing(byKeyboard),
     });
     this.beginEditing('note', field, this.title, field.node);
+  }
+
+  private showAuthor(author: string | null): void {
+    setText(this.author, author ?? '');
+    setAttribute(this.author, 'title', author && `Added by ${author}`);
   }
 
   private beginEditing(what: 'title' | 'note', field: Editor, ...body: HTMLElement[]): void {
