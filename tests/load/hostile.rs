@@ -207,7 +207,7 @@ impl Hostile {
             Subscription { stream: "numbered".to_owned(), params }
         };
         let mut link = self.join(Self::replica(5, nth)).await?;
-        for round in 0..4 {
+        for round in 0..2 {
             let subscriptions = (0..limits::MAX_SUBSCRIPTIONS).map(|number| subscription(round * limits::MAX_SUBSCRIPTIONS + number)).collect();
             link.send(&ClientFrame::Subscribe(Subscribe { subscriptions })).await?;
             self.counts.subscriptions.fetch_add(limits::MAX_SUBSCRIPTIONS as u64, Relaxed);

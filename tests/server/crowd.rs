@@ -1,11 +1,11 @@
 //! Many at once: `npm run load` in short, with hostile clients, and the bounds that hold them.
 
 use crate::{
-    peer::{Peer, end, error_code, insert, pull_frame, push_frame, token},
+    peer::{Peer, end, error_code, held, insert, pull_frame, push_frame, token},
     running::{Setup, binary},
     socket::{Next, Socket, hello},
 };
-use seaworthy_protocol::ServerFrame;
+use seaworthy_protocol::{ClientFrame, Pull, ServerFrame};
 use std::{
     process::{Command, Stdio},
     time::Duration,
@@ -75,7 +75,9 @@ async fn behind_a_proxy_the_address_that_it_names_is_counted() {
         async move { crate::peer::answer(request.send().await.unwrap()).await }
     };
     let cursor = alice.pull(None).await.cursor;
-    let waiting = alice.request("pull", &pull_frame(alice.replica, Some(cursor), 20_000)).header("x-forwarded-for", "10.0.0.1, 192.0.2.1");
+    let ClientFrame::Pull(pull) = pull_frame(alice.replica, Some(cursor), 20_000) else { unreachable!() };
+    let pull = ClientFrame::Pull(Pull { buckets: held(&alice.token, Some(cursor)), ..pull });
+    let waiting = alice.request("pull", &pull).header("x-forwarded-for", "10.0.0.1, 192.0.2.1");
     // Those below may be first, and then it comes again.
     let held = tokio::spawn(async move { while waiting.try_clone().unwrap().send().await.unwrap().status() == 429 {} });
     let deadline = Instant::now() + Duration::from_secs(10);

@@ -114,7 +114,7 @@ async fn json_by_hand_is_enough() {
     let pulled = post("pull", r#"{"pull": {"protocol": 1, "replica": "019212d0a2c47d6e8f00112233445566", "cursor": null}}"#);
     let pulled: serde_json::Value = pulled.await.unwrap().json().await.unwrap();
     assert_eq!(pulled[0]["welcome"]["last_sequence"], 1);
-    assert_eq!(pulled[1]["rows"]["rows"][0], serde_json::json!(["l1", "One", "alice", 1.5, 3]));
+    assert_eq!(pulled[1]["rows"]["rows"][0], serde_json::json!(["l1", "One", "alice", 1.5, 3, 0]));
     assert_eq!(pulled[2]["rows"]["rows"][0][2], "Milk");
     assert_eq!(pulled[3]["checkpoint"]["reset"], true);
 }

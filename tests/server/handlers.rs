@@ -46,7 +46,7 @@ async fn it_is_shown_the_write_beside_the_rows_and_can_tell_that_the_server_asks
     assert_eq!(question.body["replica"], alice.replica.to_string());
     assert_eq!(question.body["user"], json!({ "issuer": "test", "subject": "alice" }));
     assert_eq!(question.body["claims"]["sub"], "alice");
-    let current = json!({ "name": "One", "owner_id": "alice", "position": { "real": "1.0" }, "created_at": 1 });
+    let current = json!({ "name": "One", "owner_id": "alice", "position": { "real": "1.0" }, "created_at": 1, "archived": 0 });
     let change = json!({
         "table": "lists", "op": "update", "indirect": false, "key": { "id": "l1" }, "old": { "name": "" }, "new": { "name": "Uno" }, "current": current
     });

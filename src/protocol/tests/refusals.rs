@@ -25,9 +25,9 @@ fn rows(fields: &str) -> Result<ServerFrame, DecodeError> {
 
 #[test]
 fn an_unknown_frame_is_refused_by_its_name() {
-    let expected = Err(DecodeError::UnknownFrame { name: "subscribe".into() });
-    assert_eq!(decode_client(br#"{"subscribe":{"to":["everything"]}}"#, Format::Json), expected);
-    assert_eq!(decode_client(b"\x81\xa9subscribe\x80", Format::MessagePack), expected);
+    let expected = Err(DecodeError::UnknownFrame { name: "published".into() });
+    assert_eq!(decode_client(br#"{"published":{"to":["everything"]}}"#, Format::Json), expected);
+    assert_eq!(decode_client(b"\x81\xa9published\x80", Format::MessagePack), expected);
     assert_eq!(decode_client(br#"{"welcome":{}}"#, Format::Json), Err(DecodeError::UnknownFrame { name: "welcome".into() }));
     assert_eq!(DecodeError::UnknownFrame { name: "x".into() }.code(), ErrorCode::BadFrame);
 }
@@ -168,7 +168,7 @@ fn the_tables_named_beside_a_changeset_are_those_in_it() {
 
 #[test]
 fn rows_agree_with_their_columns() {
-    let good = r#""table":"t","columns":["id","a"],"key":["id"],"rows":[[1,2]],"gone":[[3]]"#;
+    let good = r#""bucket":"1.0[]","table":"t","columns":["id","a"],"key":["id"],"rows":[[1,2]],"gone":[[3]]"#;
     assert!(rows(good).is_ok());
     let broken = [
         (r#""rows":[[1,2]]"#, r#""rows":[[1]]"#),
