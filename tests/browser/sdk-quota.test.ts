@@ -95,7 +95,8 @@ inBrowser(
         while (sdk.refused.length === 0 && rows < 100) {
           if (await sdk.failure(write)) break;
           rows++;
-          await sdk.pause(0);
+          // The worker tells of the refusal beside its answers: hear it before the log is full too.
+          await sdk.pause(20);
         }
         return rows;
       });
