@@ -52,6 +52,7 @@ export class Calls {
   /** Runs a call and gives its answer. */
   run(engine: Engine, client: string, request: Call): Answers[Op] {
     if ('request' in request) engine.acknowledge(request.received ?? []);
+    if (!this.isBusy) this.#subscriptions.settle(engine);
     switch (request.op) {
       case 'read':
         return engine.read(request.call);
@@ -113,8 +114,9 @@ export class Calls {
       engine.rollback();
     }
     for (const [id, watch] of this.#watches) if (watch.client === client) this.#end(engine, id);
-    this.#subscriptions.leave(engine, client);
     this.#export.leave(engine, client);
+    this.#subscriptions.leave(client);
+    if (!this.isBusy) this.#subscriptions.settle(engine);
   }
 
   /** The engine is closed: the open transaction and the export are gone with it. */

@@ -27,6 +27,18 @@ test('a tab that goes without a word leaves its streams for a day', async () => 
   assert.deepEqual(about(log), ['subscribe todos', `unsubscribe todos ${DAY}`]);
 });
 
+test('a tab that goes while another has a transaction open leaves its streams when that has ended', async () => {
+  const { ask, page, host, log } = await setUp();
+  const other = page('other');
+  other.ask(todos);
+  ask({ op: 'begin', transaction: 't' });
+  host.detach(other.client);
+  assert.deepEqual(about(log), ['subscribe todos']);
+  ask({ op: 'rollback', transaction: 't' });
+  ask({ op: 'pending' });
+  assert.deepEqual(about(log), ['subscribe todos', `unsubscribe todos ${DAY}`]);
+});
+
 test('ending what was never begun does nothing', async () => {
   const { ask, log, answerTo } = await setUp();
   assert.equal(answerTo(ask({ op: 'unstream', key: 'todos', keepMs: 0 }))?.type, 'ok');

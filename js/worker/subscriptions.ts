@@ -22,13 +22,25 @@ export class Subscriptions {
 
   /** `keepMs`: for how long the rows stay. */
   remove(engine: Engine, client: string, { key, keepMs }: RequestOf<'unstream'>): null {
-    this.#end(engine, client, key, keepMs);
+    const subscribed = this.#byKey.get(key);
+    if (!subscribed?.clients.delete(client) || subscribed.clients.size > 0) return null;
+    this.#byKey.delete(key);
+    engine.unsubscribe(subscribed.stream, subscribed.params, keepMs);
     return null;
   }
 
-  /** A client is gone, or asks for everything anew. */
-  leave(engine: Engine, client: string): void {
-    for (const key of [...this.#byKey.keys()]) this.#end(engine, client, key, KEPT_MS);
+  /** A client is gone, or asks for everything anew. The engine hears of it with `settle`. */
+  leave(client: string): void {
+    for (const { clients } of this.#byKey.values()) clients.delete(client);
+  }
+
+  /** Ends what nobody subscribes to any more. Not while a transaction is open. */
+  settle(engine: Engine): void {
+    for (const [key, { stream, params, clients }] of [...this.#byKey]) {
+      if (clients.size > 0) continue;
+      this.#byKey.delete(key);
+      engine.unsubscribe(stream, params, KEPT_MS);
+    }
   }
 
   /** The engine is closed: what was subscribed to is kept by the next one. */
@@ -39,12 +51,5 @@ export class Subscriptions {
   #note(key: string, subscribed: Subscribed): Subscribed {
     this.#byKey.set(key, subscribed);
     return subscribed;
-  }
-
-  #end(engine: Engine, client: string, key: string, keepMs: number): void {
-    const subscribed = this.#byKey.get(key);
-    if (!subscribed?.clients.delete(client) || subscribed.clients.size > 0) return;
-    this.#byKey.delete(key);
-    engine.unsubscribe(subscribed.stream, subscribed.params, keepMs);
   }
 }
